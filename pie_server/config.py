@@ -1,0 +1,175 @@
+"""Every setting of the server, with one order of precedence: flags > environment > file > defaults.
+
+A setting `drain_seconds` is the flag `--drain-seconds`, the variable `PIE_DRAIN_SECONDS` and the key
+`drain_seconds` of the TOML file. All mistakes are reported together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import platformdirs
+
+from pie_server.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "PIE_"
+_APP = "pie-server"
+
+
+def _setting(default: object, help: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. Times are seconds, sizes are bytes where the name says so."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(8080, "Port to listen on; 0 takes a free one.")
+    model: str = _setting("embedded", "'embedded' or a checkpoint directory (Hugging Face layout).")
+    dtype: str = _setting(
+        "auto",
+        "Weights and KV: auto is float32 on the CPU and bfloat16 on CUDA.",
+        ("auto", "float32", "bfloat16", "float16"),
+    )
+    threads: int = _setting(0, "CPU threads of a forward pass; 0 lets torch decide.")
+    pages: int = _setting(4096, "KV pages of the pool.")
+    page_size_tokens: int = _setting(16, "Token slots of a page.")
+    prefill_tokens: int = _setting(512, "Most prompt tokens in one step.")
+    batch_rows: int = _setting(256, "Most contexts in one step.")
+    sandbox: str = _setting(
+        "auto",
+        "Where code runs: auto takes Docker if its engine answers, else WebAssembly.",
+        ("auto", "docker", "wasm", "off"),
+    )
+    warm_sandboxes: int = _setting(1, "Started, never used sandboxes kept ready.")
+    documents: str = _setting("", "Directory for document search; empty: the built-in collection.")
+    inferlets: str = _setting("", "Directory with more inferlets besides the built-in library.")
+    cache_dir: str = _setting(
+        platformdirs.user_cache_dir(_APP), "Compiled interpreters; safe to delete."
+    )
+    data_dir: str = _setting(platformdirs.user_data_dir(_APP), "The sessions' journal.")
+    instance_memory_bytes: int = _setting(256 << 20, "Memory of one guest.")
+    instance_cpu_seconds: float = _setting(30.0, "CPU time of one guest.")
+    instance_pages: int = _setting(2048, "KV pages of one instance.")
+    instance_operations: int = _setting(256, "Operations in flight of one instance.")
+    max_sessions: int = _setting(4096, "Sessions running at once; more are refused.")
+    drain_seconds: float = _setting(10.0, "How long running sessions may finish after SIGTERM.")
+    detach_grace_seconds: float = _setting(30.0, "How long a session outlives its last client.")
+    log_level: str = _setting(
+        "warning", "What goes to the log.", ("debug", "info", "warning", "error")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A configuration and where each setting came from (`flag`, `environment`, `file`, `default`)."""
+
+    config: Config
+    sources: Mapping[str, str]
+    file: Path | None
+
+
+def default_file() -> Path:
+    """The settings file that is read if none is named and it exists."""
+    return Path(platformdirs.user_config_dir(_APP)) / "config.toml"
+
+
+def load_config(
+    flags: Mapping[str, object] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> LoadedConfig:
+    """Merges all sources.
+
+    Args:
+        flags: Settings given on the command line; None values count as not given.
+        environment: Default: the process's.
+        file: A TOML file; default: `PIE_CONFIG`, else `default_file()` if that exists.
+
+    Raises:
+        ConfigurationError: Lists everything that is wrong at once.
+    """
+    environment = os.environ if environment is None else environment
+    problems: list[str] = []
+    file, from_file = _read_file(file, environment, problems)
+    fields = {f.name: f for f in dataclasses.fields(Config)}
+    types = get_type_hints(Config)
+    values: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    for name in fields:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        for source, raw in (
+            ("flag", (flags or {}).get(name)),
+            ("environment", environment.get(variable)),
+            ("file", from_file.pop(name, None)),
+        ):
+            if raw is not None and name not in values:
+                where = variable if source == "environment" else name
+                values[name] = _convert(raw, types[name], where, problems)
+                sources[name] = source
+        sources.setdefault(name, "default")
+        choices = fields[name].metadata["choices"]
+        if choices and values.get(name, fields[name].default) not in choices:
+            problems.append(f"{name} must be one of {', '.join(choices)}")
+    problems += [f"{file}: there is no setting {name!r}" for name in from_file]
+    if not problems:
+        config = Config(**values)  # type: ignore[arg-type] # converted by their type hints
+        problems += _check(config)
+    if problems:
+        raise ConfigurationError(
+            "the configuration has mistakes:\n  - " + "\n  - ".join(problems),
+            hint="`pie-server config show` prints every setting.",
+        )
+    return LoadedConfig(config, sources, file)
+
+
+def _read_file(
+    file: Path | None, environment: Mapping[str, str], problems: list[str]
+) -> tuple[Path | None, dict[str, object]]:
+    if file is None and (named := environment.get(ENVIRONMENT_PREFIX + "CONFIG")):
+        file = Path(named)
+    if file is None:
+        file = default_file()
+        if not file.exists():
+            return None, {}
+    try:
+        return file, tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problems.append(f"{file}: {error}")
+        return file, {}
+
+
+def _convert(raw: object, kind: type, where: str, problems: list[str]) -> object:
+    try:
+        if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
+            raise TypeError
+        return kind(raw)
+    except (TypeError, ValueError):
+        problems.append(f"{where} is {raw!r}, expected {kind.__name__}")
+        return None
+
+
+def _check(config: Config) -> list[str]:
+    problems = []
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        lowest = 0 if f.name in ("port", "threads", "warm_sandboxes") else 1
+        if isinstance(value, int) and value < lowest:
+            problems.append(f"{f.name} is {value}, it must be at least {lowest}")
+        if isinstance(value, float) and not 0 <= value < float("inf"):
+            problems.append(f"{f.name} is {value}, it must be finite and not negative")
+    if config.port > 65535:
+        problems.append(f"port is {config.port}, the highest is 65535")
+    for name in ("documents", "inferlets"):
+        path = getattr(config, name)
+        if path and not Path(path).is_dir():
+            problems.append(f"{name}: {path} is not a directory")
+    return problems

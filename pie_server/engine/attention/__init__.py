@@ -1,0 +1,20 @@
+"""Attention over paged KV, behind one interface: xformers on CUDA, torch elsewhere."""
+
+from __future__ import annotations
+
+import torch
+
+from pie_server.engine.attention.interface import AttentionBackend as AttentionBackend
+from pie_server.engine.attention.interface import AttentionPlan as AttentionPlan
+from pie_server.engine.attention.interface import BatchLayout as BatchLayout
+
+
+def attention_for(device: torch.device) -> AttentionBackend:
+    """The implementation for a device: xformers has operators for CUDA only."""
+    if device.type == "cuda":
+        from pie_server.engine.attention.xformers import XformersAttention
+
+        return XformersAttention()
+    from pie_server.engine.attention.torch import TorchAttention
+
+    return TorchAttention()

@@ -1,0 +1,236 @@
+"""Inference commands: what a context's queue holds and the scheduler turns into rows.
+
+A command appends its tokens to the context's log when its turn comes; from then on it is done when
+every token of the log up to its end has KV and every readout it asked for was answered. That is why
+a context whose pages were dropped in between needs no special case: the log is simply fed again.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from pie_server.engine.batch import Distribution, Sample, SampledToken, TopTokens
+from pie_server.engine.sampling import SamplingParams, uniform
+from pie_server.errors import DeviceError, PieError
+from pie_server.kv import Context
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+class Command(ABC):
+    """One operation on one context.
+
+    Attributes:
+        context: What it works on.
+        fill: Tokens it appends when it begins.
+        priority: Higher goes first.
+        arrival: Set by the scheduler; breaks ties.
+        finished: Nothing is left to do.
+    """
+
+    def __init__(self, context: Context, fill: Sequence[int], priority: int = 0) -> None:
+        self.context = context
+        self.fill = fill
+        self.priority = priority
+        self.arrival = 0
+        self.begun = False
+        self.finished = False
+        self.steps = 0
+        self.reused_tokens = 0
+
+    def begin(self) -> None:
+        """Its turn has come: the tokens join the log."""
+        self.begun = True
+        # KV that is there already is what this command did not have to compute.
+        self.reused_tokens = self.context.table.length
+        self.context.tokens.extend(self.fill)
+
+    @property
+    def first_readout(self) -> int:
+        """Lowest position whose hidden state this command still needs."""
+        return len(self.context.tokens) - 1
+
+    @abstractmethod
+    def samples(self, start: int, stop: int, base: int) -> list[Sample]:
+        """Samples wanted among positions `start..stop`; position p is flat token base+p-start."""
+
+    def distributions(self, start: int, stop: int, base: int) -> list[Distribution]:
+        """Distributions wanted, like `samples`."""
+        return []
+
+    @abstractmethod
+    def accept(self, samples: list[SampledToken], distributions: list[TopTokens]) -> None:
+        """Takes the answers of one row and sets `finished`."""
+
+    @abstractmethod
+    def fail(self, error: PieError) -> None:
+        """Ends the command without a result."""
+
+    @abstractmethod
+    def complete(self) -> None:
+        """Hands out the result. Called once, when `finished`."""
+
+
+class ForwardCommand(Command):
+    """Feeds tokens once and reads out what was asked at chosen positions.
+
+    Args:
+        fill: Tokens to append, at least one unless the log has tokens without KV.
+        samplers: Offset in `fill` -> sampler; answered in the order of the mapping.
+        top_ks: Offset in `fill` -> number of most likely tokens to report.
+        on_done: Receives sampled tokens and distributions, or an error.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        fill: Sequence[int],
+        *,
+        samplers: Mapping[int, SamplingParams],
+        top_ks: Mapping[int, int],
+        on_done: Callable[[ForwardCommand, PieError | None], None],
+        priority: int = 0,
+    ) -> None:
+        super().__init__(context, fill, priority)
+        self._samplers = _Pending(samplers)
+        self._top_ks = _Pending(top_ks)
+        self._on_done = on_done
+        self.sampled: dict[int, SampledToken] = {}
+        self.top_tokens: dict[int, TopTokens] = {}
+
+    def begin(self) -> None:
+        first = len(self.context.tokens)
+        super().begin()
+        self._samplers.shift(first)
+        self._top_ks.shift(first)
+
+    @property
+    def first_readout(self) -> int:
+        waiting = [*self._samplers.waiting, *self._top_ks.waiting]
+        return min(waiting, default=len(self.context.tokens))
+
+    def samples(self, start: int, stop: int, base: int) -> list[Sample]:
+        return [
+            Sample(base + position - start, params, uniform(params.seed, position))
+            for position, params in self._samplers.within(start, stop)
+        ]
+
+    def distributions(self, start: int, stop: int, base: int) -> list[Distribution]:
+        return [
+            Distribution(base + position - start, top_k)
+            for position, top_k in self._top_ks.within(start, stop)
+        ]
+
+    def accept(self, samples: list[SampledToken], distributions: list[TopTokens]) -> None:
+        self.sampled.update(self._samplers.answer(samples))
+        self.top_tokens.update(self._top_ks.answer(distributions))
+        self.finished = self.context.missing_tokens == 0
+
+    def fail(self, error: PieError) -> None:
+        self._on_done(self, error)
+
+    def complete(self) -> None:
+        self._on_done(self, None)
+
+
+class GenerateCommand(Command):
+    """Prefills, then decodes token after token until something stops it.
+
+    Sampled tokens join the context's log; the KV of the last one is computed by whatever command
+    comes next, not by a forward pass of its own.
+
+    Args:
+        stop_tokens: Sampling one of these ends the generation; it stays in the log.
+        max_tokens: Most tokens to generate, at least 1.
+        on_token: Called with each token; returning True ends the generation ("stop").
+        on_done: Receives the command, or an error.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        fill: Sequence[int],
+        *,
+        params: SamplingParams,
+        max_tokens: int,
+        stop_tokens: frozenset[int],
+        on_token: Callable[[int], bool] | None,
+        on_done: Callable[[GenerateCommand, PieError | None], None],
+        priority: int = 0,
+    ) -> None:
+        super().__init__(context, fill, priority)
+        self._params = params
+        self._max_tokens = max_tokens
+        self._stop_tokens = stop_tokens
+        self._on_token = on_token
+        self._on_done = on_done
+        self.generated: list[int] = []
+        self.logprob = 0.0
+        self.finish_reason = ""
+
+    def samples(self, start: int, stop: int, base: int) -> list[Sample]:
+        if stop < len(self.context.tokens):
+            return []
+        position = stop - 1
+        number = uniform(self._params.seed, position) if self._params.temperature else 0.0
+        return [Sample(base + position - start, self._params, number)]
+
+    def accept(self, samples: list[SampledToken], distributions: list[TopTokens]) -> None:
+        if not samples:
+            return
+        token, self.logprob = samples[0].token, self.logprob + samples[0].logprob
+        self.context.tokens.append(token)
+        self.generated.append(token)
+        stopped = self._on_token is not None and self._on_token(token)
+        if stopped or token in self._stop_tokens:
+            self.finish_reason = "stop"
+        elif len(self.generated) >= self._max_tokens:
+            self.finish_reason = "length"
+        self.finished = bool(self.finish_reason)
+
+    def fail(self, error: PieError) -> None:
+        self._on_done(self, error)
+
+    def complete(self) -> None:
+        self._on_done(self, None)
+
+
+class _Pending(Generic[T]):
+    """Readouts by position, each answered once even if its tokens are fed again."""
+
+    def __init__(self, by_offset: Mapping[int, T]) -> None:
+        self.waiting: dict[int, T] = dict(sorted(by_offset.items()))
+        self._first = 0
+        self._asked: list[int] = []
+
+    def shift(self, first: int) -> None:
+        self._first = first
+        self.waiting = {first + offset: value for offset, value in self.waiting.items()}
+
+    def within(self, start: int, stop: int) -> list[tuple[int, T]]:
+        found = [(p, value) for p, value in self.waiting.items() if start <= p < stop]
+        self._asked = [position for position, _ in found]
+        return found
+
+    def answer(self, answers: Sequence[A]) -> dict[int, A]:
+        """The answers to what `within` found last, by offset."""
+        answered = {
+            position - self._first: answer
+            for position, answer in zip(self._asked, answers, strict=True)
+        }
+        for position in self._asked:
+            del self.waiting[position]
+        self._asked = []
+        return answered
+
+
+def not_finite(samples: Sequence[SampledToken]) -> DeviceError | None:
+    """An error if the model's logits were NaN or infinite in one of these readouts."""
+    if all(sample.logprob - sample.logprob == 0.0 for sample in samples):
+        return None
+    return DeviceError(
+        "the model's logits are not finite", hint="The checkpoint or its dtype is at fault."
+    )

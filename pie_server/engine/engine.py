@@ -1,0 +1,170 @@
+"""One model on one device, as the control layer sees it: contexts in, commands in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import trio
+
+from pie_server.engine.commands import Command
+from pie_server.engine.gpu_task import GpuTask
+from pie_server.engine.model_runner import ModelRunner
+from pie_server.engine.scheduler import Scheduler, SchedulerLimits
+from pie_server.errors import ContextTooLong
+from pie_server.kv import Context, ContextState, Exports, PagePool, PrefixTree
+from pie_server.model.loader import Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Sizes of one engine."""
+
+    pages: int = 4096
+    page_size_tokens: int = 16
+    limits: SchedulerLimits = field(default_factory=SchedulerLimits)
+
+
+class Engine:
+    """Owns the pool, the contexts, the scheduler and the GPU task of one model.
+
+    All methods but `run` are synchronous and belong to the event loop.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, settings: EngineSettings) -> None:
+        self.checkpoint = checkpoint
+        self.settings = settings
+        self.pool = PagePool(settings.pages, settings.page_size_tokens)
+        self.prefixes = PrefixTree(self.pool)
+        self.exports = Exports()
+        self.runner = ModelRunner(checkpoint.model, settings.pages, settings.page_size_tokens)
+        self._contexts: dict[int, Context] = {}
+        self._last_identifier = 0
+        self.scheduler = Scheduler(
+            self.pool, self.prefixes, self._all_contexts, settings.limits, self._wake
+        )
+        self._gpu_task = GpuTask(self.scheduler, self.runner.execute)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Service body: the GPU task. Runs until cancelled."""
+        await self._gpu_task.run(task_status=task_status)
+
+    # -- contexts ----------------------------------------------------------------------------
+
+    def create_context(self, scope: str, *, prefix_reuse: bool = True) -> Context:
+        """An empty context of a tenant."""
+        context = Context(self._identifier(), self.pool, scope, prefix_reuse)
+        self._contexts[context.identifier] = context
+        return context
+
+    def fork(self, context: Context) -> Context:
+        """A context that shares everything with `context` until one of them writes."""
+        return self._adopt(context.fork(self._identifier()))
+
+    def release(self, context: Context) -> None:
+        """Ends a context: its commands are cancelled, its pages are free at once. Idempotent."""
+        if self._contexts.pop(context.identifier, None) is not None:
+            self.scheduler.cancel_all(context)
+            context.release()
+
+    def save(self, context: Context, name: str) -> None:
+        """Exports a context under `tenant/name`."""
+        self.exports.save(name, context, self._identifier())
+
+    def open(self, scope: str, name: str) -> Context | None:
+        """A fork of an exported context, or None."""
+        context = self.exports.open(scope, name, self._identifier())
+        return None if context is None else self._adopt(context)
+
+    def take(self, scope: str, name: str) -> Context | None:
+        """The exported context itself, or None; the export is gone."""
+        context = self.exports.take(scope, name)
+        return None if context is None else self._adopt(context)
+
+    def park(self, context: Context) -> None:
+        """Its instance waits for a tool or for its client; the pages stay."""
+        if not self.scheduler.is_busy(context):
+            context.state = ContextState.PARKED
+
+    def resume(self, context: Context) -> None:
+        """The wait is over."""
+        if context.state is ContextState.PARKED:
+            context.state = ContextState.IDLE
+
+    # -- commands ----------------------------------------------------------------------------
+
+    def room(self, context: Context, fill_tokens: int) -> int:
+        """Tokens the context could still take behind `fill_tokens` more.
+
+        Raises:
+            ContextTooLong: There is no room for `fill_tokens`.
+        """
+        limit = self.checkpoint.config.max_context_tokens
+        total = len(context.tokens) + fill_tokens
+        if total > limit:
+            raise ContextTooLong(
+                f"{total} tokens do not fit the model's context of {limit}",
+                hint="Truncate the context or send less.",
+                details={"tokens": total, "max_context_tokens": limit},
+            )
+        return limit - total
+
+    def submit(self, command: Command) -> None:
+        """Queues a command behind the earlier ones of its context."""
+        self.scheduler.submit(command)
+
+    # -- books -------------------------------------------------------------------------------
+
+    def check_integrity(self) -> None:
+        """Compares the pool's books with all who hold pages.
+
+        Raises:
+            IntegrityError: They do not agree.
+        """
+        self.pool.check_integrity(
+            [
+                *(context.table.pages for context in self._all_contexts()),
+                list(self.prefixes.pages()),
+            ]
+        )
+
+    def statistics(self) -> dict[str, object]:
+        """Figures for operators, JSON-compatible."""
+        pool, steps = self.pool.statistics(), self.scheduler.statistics
+        prefix = self.prefixes.statistics()
+        states = [context.state for context in self._contexts.values()]
+        return {
+            "model": self.checkpoint.name,
+            "attention": self.runner.attention.name,
+            "pages": {
+                "total": pool.total_pages,
+                "free": pool.free_pages,
+                "shared": pool.shared_pages,
+                "cached": prefix.cached_pages,
+                "page_size_tokens": pool.page_size_tokens,
+            },
+            "contexts": {state.value: states.count(state) for state in ContextState},
+            "prefix_matched_tokens": prefix.matched_tokens,
+            "queued_commands": self.scheduler.queue_length(),
+            "steps": steps.steps,
+            "rows": steps.rows,
+            "prefill_tokens": steps.prefill_tokens,
+            "decode_tokens": steps.decode_tokens,
+            "dropped_contexts": steps.dropped_contexts,
+            "device_seconds": round(steps.device_seconds, 3),
+        }
+
+    def _all_contexts(self) -> Iterator[Context]:
+        yield from self._contexts.values()
+        yield from self.exports.contexts()
+
+    def _adopt(self, context: Context) -> Context:
+        self._contexts[context.identifier] = context
+        return context
+
+    def _identifier(self) -> int:
+        self._last_identifier += 1
+        return self._last_identifier
+
+    def _wake(self) -> None:
+        self._gpu_task.wake()

@@ -1,0 +1,107 @@
+"""Watches a generation token by token: streamed text, stop strings, tool calls.
+
+One sink a generation. The engine calls it on the event loop with every token, so it does nothing
+that could be done once at the end unless somebody is watching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import trio
+
+from pie_server.model.tokenizer import IncrementalDecoder, Tokenizer
+from pie_server.model.tool_parser import ToolCall, ToolCallParser
+
+# A person reads no faster than this, and each event has a fixed price all the way to the client.
+_STREAM_INTERVAL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """A finished generation as text.
+
+    Attributes:
+        text: All of it, without special tokens, cut before a stop string.
+        content: `text` without tool-call markup.
+        tool_calls: The calls in it.
+    """
+
+    text: str
+    content: str
+    tool_calls: list[ToolCall]
+
+
+class TokenSink:
+    """Decodes while tokens arrive, because somebody streams them or waits for a stop string.
+
+    Args:
+        tokenizer: Of the model.
+        stop: Strings that end the generation; they are not part of the text.
+        emit: Receives text for the client, or None.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, stop: Sequence[str], emit: Callable[[str], None] | None
+    ) -> None:
+        self._decoder = IncrementalDecoder(tokenizer)
+        self._stop = [text for text in stop if text]
+        self._longest = max((len(text) for text in self._stop), default=0)
+        self._emit = emit
+        self._parser = ToolCallParser()
+        self._text = ""
+        self._shown = 0  # characters of `_text` that went through the parser
+        self._pending = ""
+        self._next_emit = 0.0
+        self.stopped = False
+
+    def feed(self, token: int) -> bool:
+        """Takes one token; True if a stop string is complete."""
+        piece = self._decoder.feed(token)
+        if not piece:
+            return False
+        self._text += piece
+        if self._stop and (at := self._find_stop(len(piece))) is not None:
+            self._text, self.stopped = self._text[:at], True
+        if self._emit is not None:
+            # Text that may turn out to be the begin of a stop string is held back.
+            held = 0 if self.stopped or not self._stop else self._longest - 1
+            self._show(max(self._shown, len(self._text) - held))
+        return self.stopped
+
+    def finish(self) -> GeneratedText:
+        """Ends the stream: everything that was held back goes out."""
+        if not self.stopped:
+            self._text += self._decoder.finish()
+        self._show(len(self._text))
+        self._pending += self._parser.finish()
+        self._send()
+        content = self._parser.content
+        return GeneratedText(self._text, content.strip(), self._parser.calls)
+
+    def _find_stop(self, new: int) -> int | None:
+        begin = max(0, len(self._text) - new - self._longest)
+        found = [at for text in self._stop if (at := self._text.find(text, begin)) >= 0]
+        return min(found, default=None)
+
+    def _show(self, end: int) -> None:
+        self._pending += self._parser.feed(self._text[self._shown : end])
+        self._shown = end
+        if self._emit is not None and self._pending and trio.current_time() >= self._next_emit:
+            self._send()
+
+    def _send(self) -> None:
+        if self._emit is not None and self._pending:
+            self._emit(self._pending)
+            self._next_emit = trio.current_time() + _STREAM_INTERVAL_SECONDS
+        self._pending = ""
+
+
+def text_of(tokenizer: Tokenizer, tokens: Sequence[int]) -> GeneratedText:
+    """A generation that nobody watched, decoded in one go."""
+    text = tokenizer.decode(tokens, skip_special=True)
+    parser = ToolCallParser()
+    parser.feed(text)
+    parser.finish()
+    return GeneratedText(text, parser.content.strip(), parser.calls)

@@ -1,0 +1,265 @@
+"""Everything one running inferlet may touch: its contexts, its operations in flight, its session.
+
+Implements the runtime's `Host`. Every operation gets exactly one answer; whatever happens, `close`
+cancels what is in flight and gives every page back, synchronously.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import trio
+
+from pie_server.engine.engine import Engine
+from pie_server.errors import (
+    InvalidArguments,
+    InvalidRequest,
+    OperationCancelled,
+    OperationsExceeded,
+    PagesExceeded,
+    PieError,
+    UnknownHandle,
+    UnknownModel,
+    UnknownOperation,
+)
+from pie_server.host.fills import ChatState, FillRenderer
+from pie_server.host.operations import OPERATIONS, Operation
+from pie_server.host.ports import SandboxSource, Services, SessionPort, Usage
+from pie_server.host.requests import Request
+from pie_server.kv import Context
+from pie_server.runtime.port import InstanceLimits, JsonValue, Mailbox
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class HostContext:
+    """A context as its instance holds it.
+
+    Attributes:
+        chat: Where its conversation stands, behind all fills submitted so far.
+        generating: A generation is queued or running, so the chat state is not known yet.
+        reserved_tokens: Tokens that submitted commands may still add to the log.
+    """
+
+    engine: Engine
+    context: Context
+    renderer: FillRenderer
+    chat: ChatState
+    generating: bool = False
+    reserved_tokens: int = 0
+
+
+class Reply:
+    """The one answer of one operation. The first call counts; later ones are ignored."""
+
+    __slots__ = ("_host", "_mailbox", "cancel", "operation_id")
+
+    def __init__(self, host: InstanceHost, mailbox: Mailbox, operation_id: int) -> None:
+        self._host = host
+        self._mailbox = mailbox
+        self.operation_id = operation_id
+        self.cancel: Callable[[], object] | None = None
+
+    def complete(self, value: JsonValue) -> None:
+        """Answers with a value."""
+        if self._host.in_flight.pop(self.operation_id, None) is self:
+            self._mailbox.complete(self.operation_id, value)
+
+    def fail(self, error: PieError) -> None:
+        """Answers with an error."""
+        if self._host.in_flight.pop(self.operation_id, None) is self:
+            self._mailbox.fail(self.operation_id, error)
+
+
+class InstanceHost:
+    """The host of one instance.
+
+    Args:
+        services: What all instances share.
+        session: Whose instance it is.
+        nursery: Where its tool calls and waits run; cancelled by whoever owns it.
+        sandbox: Leases the session's sandbox on first use.
+        limits: What the instance may hold.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        session: SessionPort,
+        nursery: trio.Nursery,
+        sandbox: SandboxSource,
+        limits: InstanceLimits,
+    ) -> None:
+        self.services = services
+        self.session = session
+        self.nursery = nursery
+        self.sandbox = sandbox
+        self.limits = limits
+        self.usage = Usage()
+        self.random = random.Random()
+        self.in_flight: dict[int, Reply] = {}
+        self._contexts: dict[int, HostContext] = {}
+        self._renderers: dict[str, FillRenderer] = {}
+        self._closed = False
+        self._last_call = 0
+
+    # -- Host ---------------------------------------------------------------------------------
+
+    def submit(self, operations: Sequence[Mapping[str, JsonValue]], mailbox: Mailbox) -> None:
+        """Starts operations; see `runtime.port.Host`."""
+        for raw in operations:
+            number = raw.get("id")
+            if not isinstance(number, int) or isinstance(number, bool):
+                _LOG.warning("instance of %s sent an operation without id", self.session.id)
+                continue
+            try:
+                self._start(number, raw, mailbox)
+            except PieError as error:
+                mailbox.fail(number, error)
+
+    def call(self, operation: Mapping[str, JsonValue]) -> JsonValue:
+        """Answers one control operation now; see `runtime.port.Host`."""
+        entry, request = self._parse(operation)
+        if entry.control is None:
+            raise InvalidRequest(f"{request.op} is asynchronous and must be awaited")
+        return entry.control(self, request)
+
+    def close(self) -> None:
+        """Cancels what is in flight and frees all contexts. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for reply in list(self.in_flight.values()):
+            if reply.cancel is not None:
+                reply.cancel()
+        self.in_flight.clear()
+        for held in self._contexts.values():
+            held.engine.release(held.context)
+        self._contexts.clear()
+
+    def _start(self, number: int, raw: Mapping[str, JsonValue], mailbox: Mailbox) -> None:
+        entry, request = self._parse(raw)
+        if entry.control is not None:
+            mailbox.complete(number, entry.control(self, request))
+            return
+        if number in self.in_flight:
+            raise InvalidRequest(f"operation id {number} is in use")
+        if len(self.in_flight) >= self.limits.operations_in_flight:
+            raise OperationsExceeded(
+                f"more than {self.limits.operations_in_flight} operations in flight",
+                hint="Await some of them before submitting more.",
+            )
+        reply = Reply(self, mailbox, number)
+        self.in_flight[number] = reply
+        try:
+            if entry.inference is not None:
+                entry.inference(self, request, reply)
+            else:
+                self._start_task(entry, request, reply)
+        except PieError:
+            self.in_flight.pop(number, None)
+            raise
+
+    def _start_task(self, entry: Operation, request: Request, reply: Reply) -> None:
+        scope = trio.CancelScope()
+        reply.cancel = scope.cancel
+        task = entry.task
+        assert task is not None
+
+        async def run() -> None:
+            with scope:
+                try:
+                    value = await task(self, request)
+                except PieError as error:
+                    reply.fail(error)
+                else:
+                    reply.complete(value)
+            if scope.cancelled_caught:
+                reply.fail(OperationCancelled(f"{request.op} was cancelled"))
+
+        self.nursery.start_soon(run)
+
+    def _parse(self, raw: Mapping[str, JsonValue]) -> tuple[Operation, Request]:
+        if self._closed:
+            raise OperationCancelled("the instance has ended")
+        name = raw.get("op")
+        entry = OPERATIONS.get(name) if isinstance(name, str) else None
+        if entry is None:
+            raise UnknownOperation(f"there is no operation {name!r}")
+        try:
+            return entry, msgspec.convert(raw, entry.request)
+        except msgspec.ValidationError as error:
+            raise InvalidArguments(f"{name}: {error}") from None
+
+    # -- what the operation families use --------------------------------------------------------
+
+    def engine(self, model: str) -> Engine:
+        """The engine of a model. Raises UnknownModel."""
+        try:
+            return self.services.engines[model]
+        except KeyError:
+            known = ", ".join(self.services.engines)
+            raise UnknownModel(f"there is no model {model!r}", hint=f"Models: {known}.") from None
+
+    def context(self, identifier: int) -> HostContext:
+        """One of this instance's own contexts. Raises UnknownHandle for any other."""
+        try:
+            return self._contexts[identifier]
+        except KeyError:
+            raise UnknownHandle(f"there is no context {identifier} in this instance") from None
+
+    def contexts(self) -> Iterable[HostContext]:
+        """All contexts of this instance."""
+        return self._contexts.values()
+
+    def new_call_id(self) -> str:
+        """A tool call's name, unique within the session."""
+        self._last_call += 1
+        return f"call_{self._last_call}"
+
+    def hold(self, engine: Engine, context: Context, chat: ChatState) -> int:
+        """Takes a context over; returns its handle."""
+        renderer = self._renderers.get(engine.checkpoint.name)
+        if renderer is None:
+            renderer = FillRenderer(engine.checkpoint, self._schemas)
+            self._renderers[engine.checkpoint.name] = renderer
+        self._contexts[context.identifier] = HostContext(engine, context, renderer, chat)
+        return context.identifier
+
+    def drop(self, identifier: int) -> None:
+        """Releases a context."""
+        held = self.context(identifier)
+        del self._contexts[identifier]
+        held.engine.release(held.context)
+
+    def held_pages(self) -> int:
+        """KV pages that this instance's contexts hold, shared ones counted once."""
+        return len({page for held in self._contexts.values() for page in held.context.table.pages})
+
+    def check_pages(self, held: HostContext, new_tokens: int) -> None:
+        """Refuses what would take the instance over its page limit. Raises PagesExceeded."""
+        if self.limits.pages is None:
+            return
+        context = held.context
+        more = context.table.pages_needed(context.missing_tokens + new_tokens)
+        total = self.held_pages() + more
+        if total > self.limits.pages:
+            raise PagesExceeded(
+                f"this needs {total} KV pages, the instance may hold {self.limits.pages}",
+                hint="Release or truncate contexts first.",
+                details={"pages": total, "limit": self.limits.pages},
+            )
+
+    def _schemas(self, names: Sequence[str]) -> list[dict[str, object]]:
+        known = set(self.services.tools.names())
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise InvalidArguments(
+                f"there is no tool {unknown[0]!r}", hint=f"Tools: {', '.join(sorted(known))}."
+            )
+        return [dict(schema) for schema in self.services.tools.schemas(names)]

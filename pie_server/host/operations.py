@@ -1,0 +1,66 @@
+"""The table of operations: name -> arguments, handler, kind.
+
+Three kinds: *control* operations are answered at once, *inference* operations are queued for the
+device and answered by a callback, *tasks* run in the instance's nursery (tools, waits).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pie_server.host import forward, kv, models, session, tools
+from pie_server.host import requests as r
+from pie_server.runtime.port import JsonValue
+
+if TYPE_CHECKING:
+    from pie_server.host.instance_host import InstanceHost, Reply
+
+# The table pairs each handler with its own request type; `Any` stands for that pairing, which the
+# type system cannot express, and does not leave this module.
+Control: TypeAlias = "Callable[[InstanceHost, Any], JsonValue]"
+Inference: TypeAlias = "Callable[[InstanceHost, Any, Reply], None]"
+Task: TypeAlias = "Callable[[InstanceHost, Any], Awaitable[JsonValue]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of the table; exactly one handler is set."""
+
+    request: type[r.Request]
+    control: Control | None = None
+    inference: Inference | None = None
+    task: Task | None = None
+
+
+OPERATIONS: dict[str, Operation] = {
+    "models.list": Operation(r.Empty, control=models.list_models),
+    "model.info": Operation(r.ModelRequest, control=models.info),
+    "tokenizer.encode": Operation(r.Encode, control=models.encode),
+    "tokenizer.decode": Operation(r.Decode, control=models.decode),
+    "context.create": Operation(r.CreateContext, control=kv.create),
+    "context.fork": Operation(r.ContextRequest, control=kv.fork),
+    "context.release": Operation(r.ContextRequest, control=kv.release),
+    "context.truncate": Operation(r.Truncate, control=kv.truncate),
+    "context.info": Operation(r.ContextRequest, control=kv.info),
+    "context.render": Operation(r.Fill, control=kv.render),
+    "context.save": Operation(r.Save, control=kv.save),
+    "context.open": Operation(r.Named, control=kv.open_saved),
+    "context.take": Operation(r.Named, control=kv.take_saved),
+    "context.delete": Operation(r.Named, control=kv.delete_saved),
+    "context.flush": Operation(r.Fill, inference=forward.flush),
+    "context.forward": Operation(r.Forward, inference=forward.forward),
+    "context.generate": Operation(r.Generate, inference=forward.generate),
+    "tools.list": Operation(r.Empty, control=tools.list_tools),
+    "tools.call": Operation(r.ToolCallRequest, task=tools.call),
+    "session.send": Operation(r.Send, control=session.send),
+    "session.receive": Operation(r.Empty, task=session.receive),
+    "session.info": Operation(r.Empty, control=session.info),
+    "runtime.sleep": Operation(r.Sleep, task=session.sleep),
+    "runtime.time": Operation(r.Empty, control=session.time_now),
+    "runtime.random_seed": Operation(r.Empty, control=session.random_seed),
+    "runtime.version": Operation(r.Empty, control=session.version),
+    "log": Operation(r.Log, control=session.log),
+    "cancel": Operation(r.Cancel, control=session.cancel),
+}

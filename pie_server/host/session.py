@@ -1,0 +1,86 @@
+"""The client, the clock, randomness, logs, cancellation."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, cast
+
+import trio
+
+import pie_server
+from pie_server.errors import InvalidArguments
+from pie_server.host.requests import Cancel, Empty, Log, Send, Sleep
+from pie_server.runtime.port import JsonValue
+
+if TYPE_CHECKING:
+    from pie_server.host.instance_host import InstanceHost
+
+_GUEST_LOG = logging.getLogger("pie_server.guest")
+_LONGEST_SLEEP_SECONDS = 3600.0
+
+
+def send(host: InstanceHost, request: Send) -> JsonValue:
+    """Sends a message to the client: a string as text, anything else as JSON."""
+    if isinstance(request.message, str):
+        host.session.emit("text", {"text": request.message})
+    else:
+        host.session.emit("message", {"message": cast(JsonValue, request.message)})
+    return None
+
+
+async def receive(host: InstanceHost, _: Empty) -> JsonValue:
+    """The client's next message; the instance's contexts are parked meanwhile."""
+    parked = list(host.contexts())
+    for held in parked:
+        held.engine.park(held.context)
+    try:
+        return await host.session.receive()
+    finally:
+        for held in parked:
+            held.engine.resume(held.context)
+
+
+def info(host: InstanceHost, _: Empty) -> JsonValue:
+    """Who is being served."""
+    return {"id": host.session.id, "tenant": host.session.tenant}
+
+
+async def sleep(_: InstanceHost, request: Sleep) -> JsonValue:
+    """Waits; takes no guest CPU."""
+    if not 0 <= request.seconds <= _LONGEST_SLEEP_SECONDS or math.isnan(request.seconds):
+        raise InvalidArguments(f"seconds must be between 0 and {_LONGEST_SLEEP_SECONDS:g}")
+    await trio.sleep(request.seconds)
+    return None
+
+
+def time_now(_: InstanceHost, request: Empty) -> JsonValue:
+    """Seconds since the Unix epoch."""
+    return time.time()
+
+
+def random_seed(host: InstanceHost, _: Empty) -> JsonValue:
+    """63 random bits."""
+    return host.random.getrandbits(63)
+
+
+def version(_: InstanceHost, request: Empty) -> JsonValue:
+    """The server's version."""
+    return pie_server.__version__
+
+
+def log(host: InstanceHost, request: Log) -> JsonValue:
+    """Writes to the server's log, under the session's id."""
+    level = getattr(logging, request.level.upper())
+    _GUEST_LOG.log(level, "[%s] %s", host.session.id, request.message[:4096])
+    return None
+
+
+def cancel(host: InstanceHost, request: Cancel) -> JsonValue:
+    """Ends an operation in flight; whether there was one."""
+    reply = host.in_flight.get(request.target)
+    if reply is None or reply.cancel is None:
+        return False
+    reply.cancel()
+    return True

@@ -1,0 +1,61 @@
+"""Tool calls: run beside the instance, while its contexts keep their pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from pie_server.host.requests import Empty, ToolCallRequest
+from pie_server.runtime.port import JsonValue
+from pie_tools.tool import ToolCallContext
+
+if TYPE_CHECKING:
+    from pie_server.host.instance_host import InstanceHost
+
+
+def list_tools(host: InstanceHost, _: Empty) -> JsonValue:
+    """Schemas of all tools, in OpenAI's function form."""
+    schemas: list[JsonValue] = []
+    schemas.extend(host.services.tools.schemas())  # type: ignore[arg-type] # JSON by construction
+    return schemas
+
+
+async def call(host: InstanceHost, request: ToolCallRequest) -> JsonValue:
+    """Runs one tool. A tool that fails is a result that says so, for the model to read."""
+    session, usage = host.session, host.usage
+    usage.tool_calls += 1
+    call_id = request.call_id or host.new_call_id()
+    parked = [host.context(identifier) for identifier in request.contexts]
+    session.emit(
+        "tool_call",
+        {"call_id": call_id, "name": request.name, "arguments": request.arguments},  # type: ignore[dict-item]
+    )
+    for held in parked:
+        held.engine.park(held.context)
+    pages = len({page for held in parked for page in held.context.table.pages})
+    usage.parked_pages_peak = max(usage.parked_pages_peak, pages)
+    context = ToolCallContext(
+        session_id=session.id,
+        call_id=call_id,
+        on_output=lambda text: session.emit("stdout", {"call_id": call_id, "text": text}),
+        sandbox=host.sandbox,
+    )
+    started = trio.current_time()
+    try:
+        result = await host.services.tools.call(request.name, request.arguments, context)
+    finally:
+        for held in parked:
+            held.engine.resume(held.context)
+    seconds = trio.current_time() - started
+    usage.tool_seconds += seconds
+    if result.backend is not None:
+        usage.executions[result.backend] = usage.executions.get(result.backend, 0) + 1
+    answer: dict[str, JsonValue] = {
+        "content": result.content,
+        "is_error": result.is_error,
+        "seconds": round(seconds, 6),
+        "backend": result.backend,
+    }
+    session.emit("tool_result", {"call_id": call_id, "name": request.name, **answer})
+    return answer

@@ -1,0 +1,214 @@
+"""Batching, waiting for pages, cancellation and failures, on a running engine."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from pie_server.engine.batch import Batch, StepResult
+from pie_server.engine.commands import GenerateCommand
+from pie_server.engine.sampling import SamplingParams
+from pie_server.engine.scheduler import SchedulerLimits
+from pie_server.errors import (
+    ContextTooLong,
+    DeviceError,
+    OperationCancelled,
+    PagesExceeded,
+    PieError,
+)
+
+from .conftest import OpenEngine, forward, generate
+
+
+async def test_concurrent_generations_share_steps_and_give_the_same_tokens(
+    open_engine: OpenEngine,
+) -> None:
+    prompts = [[i, i + 1, i + 2] * (i + 1) for i in range(8)]
+    async with open_engine(pages=128) as engine:
+        alone = [
+            (await generate(engine, engine.create_context("a", prefix_reuse=False), p)).generated
+            for p in prompts
+        ]
+    async with open_engine(pages=128) as engine:
+        together: dict[int, list[int]] = {}
+
+        async def one(number: int) -> None:
+            command = await generate(engine, engine.create_context("a"), prompts[number])
+            together[number] = command.generated
+
+        async with trio.open_nursery() as nursery:
+            for number in range(8):
+                nursery.start_soon(one, number)
+        assert [together[i] for i in range(8)] == alone
+        assert engine.scheduler.statistics.steps < 8 * 8 / 2
+
+
+async def test_seeded_sampling_does_not_depend_on_the_batch(open_engine: OpenEngine) -> None:
+    params = SamplingParams(temperature=1.0, top_p=0.9, seed=42)
+    async with open_engine(pages=128) as engine:
+        alone = await generate(engine, engine.create_context("a"), [9, 8, 7], params=params)
+        results: list[list[int]] = []
+
+        async def same() -> None:
+            command = await generate(engine, engine.create_context("a"), [9, 8, 7], params=params)
+            results.append(command.generated)
+
+        async def other(seed: int) -> None:
+            hot = SamplingParams(temperature=3.0, seed=seed)
+            await generate(engine, engine.create_context("a"), [seed] * 30, params=hot)
+
+        async with trio.open_nursery() as nursery:
+            for seed in range(6):
+                nursery.start_soon(other, seed)
+            nursery.start_soon(same)
+        assert results == [alone.generated]
+
+
+async def test_equal_prefixes_are_computed_once(open_engine: OpenEngine) -> None:
+    async with open_engine(pages=64, page_size_tokens=4) as engine:
+        prompt = list(range(40))
+        await generate(engine, engine.create_context("a"), prompt, max_tokens=1)
+        again = await generate(engine, engine.create_context("a"), prompt, max_tokens=1)
+        assert again.reused_tokens == 36  # all full pages but the last token's
+        foreign = await generate(engine, engine.create_context("b"), prompt, max_tokens=1)
+        assert foreign.reused_tokens == 0
+
+
+async def test_requests_wait_for_pages_and_all_complete(open_engine: OpenEngine) -> None:
+    """Eight contexts of up to 9 pages in a pool of 12: they take turns and nothing is lost."""
+    async with open_engine(pages=12, page_size_tokens=4) as engine:
+        expected = {
+            i: (
+                await generate(engine, engine.create_context("x"), [i] * 20, max_tokens=12)
+            ).generated
+            for i in range(1)
+        }
+        done: dict[int, list[int]] = {}
+
+        async def one(number: int) -> None:
+            context = engine.create_context("a")
+            command = await generate(engine, context, [number] * 20, max_tokens=12)
+            done[number] = command.generated
+            engine.release(context)
+
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                for number in range(8):
+                    nursery.start_soon(one, number)
+        assert len(done) == 8
+        assert done[0] == expected[0]
+        assert engine.scheduler.statistics.dropped_contexts > 0
+
+
+async def test_a_context_larger_than_the_pool_is_refused_and_others_go_on(
+    open_engine: OpenEngine,
+) -> None:
+    async with open_engine(pages=4, page_size_tokens=4) as engine:
+        other = engine.create_context("a")
+        await generate(engine, other, [1, 2, 3], max_tokens=2)
+        big = engine.create_context("a")
+        with pytest.raises(PagesExceeded, match="only 4 in all"):
+            await forward(engine, big, [1] * 40)
+        engine.release(big)
+        assert len((await generate(engine, other, [5], max_tokens=2)).generated) == 2
+
+
+async def test_cancelling_frees_the_queue_and_keeps_the_context_usable(
+    open_engine: OpenEngine,
+) -> None:
+    async with open_engine(pages=64) as engine:
+        context = engine.create_context("a")
+        outcome: list[PieError | None] = []
+        started = trio.Event()
+        ended = trio.Event()
+
+        def on_token(_: int) -> bool:
+            started.set()
+            return False
+
+        def on_done(_: GenerateCommand, error: PieError | None) -> None:
+            outcome.append(error)
+            ended.set()
+
+        command = GenerateCommand(
+            context,
+            [1, 2, 3],
+            params=SamplingParams(),
+            max_tokens=10_000,
+            stop_tokens=frozenset(),
+            on_token=on_token,
+            on_done=on_done,
+        )
+        engine.submit(command)
+        with trio.fail_after(10):
+            await started.wait()
+            assert engine.scheduler.cancel(command)
+            await ended.wait()
+        assert isinstance(outcome[0], OperationCancelled)
+        context.truncate(3)
+        again = await generate(engine, context, [4], max_tokens=4)
+        fresh = await generate(
+            engine, engine.create_context("a", prefix_reuse=False), [1, 2, 3, 4], max_tokens=4
+        )
+        assert again.generated == fresh.generated
+
+
+async def test_releasing_a_context_in_mid_step_frees_every_page(open_engine: OpenEngine) -> None:
+    async with open_engine(pages=64) as engine:
+        for _ in range(20):
+            context = engine.create_context("a", prefix_reuse=False)
+            ended = trio.Event()
+            command = GenerateCommand(
+                context,
+                [1] * 50,
+                params=SamplingParams(),
+                max_tokens=1000,
+                stop_tokens=frozenset(),
+                on_token=None,
+                on_done=lambda *_, ended=ended: ended.set(),
+            )
+            engine.submit(command)
+            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()
+            engine.release(context)
+            with trio.fail_after(10):
+                await ended.wait()
+            engine.check_integrity()
+        assert engine.pool.free_pages == 64
+
+
+async def test_a_failing_row_fails_alone(open_engine: OpenEngine) -> None:
+    async with open_engine(pages=64) as engine:
+        execute = engine.runner.execute
+
+        def poisoned(batch: Batch) -> StepResult:
+            if any(row.tokens[0] == 66 for row in batch.rows):
+                raise DeviceError("poisoned")
+            return execute(batch)
+
+        engine._gpu_task._execute = poisoned
+        failures: list[int] = []
+
+        async def one(first: int) -> None:
+            try:
+                await forward(engine, engine.create_context("a"), [first, 1, 2])
+            except DeviceError:
+                failures.append(first)
+
+        async with trio.open_nursery() as nursery:
+            for first in (64, 65, 66, 67):
+                nursery.start_soon(one, first)
+        assert failures == [66]
+
+
+async def test_long_prompts_are_cut_into_chunks(open_engine: OpenEngine) -> None:
+    limits = SchedulerLimits(prefill_tokens=16)
+    async with open_engine(pages=64, limits=limits) as engine:
+        command = await generate(engine, engine.create_context("a"), [7] * 100, max_tokens=1)
+        assert command.steps == 7
+
+
+async def test_a_prompt_beyond_the_models_context_is_refused(open_engine: OpenEngine) -> None:
+    async with open_engine(pages=64) as engine:
+        with pytest.raises(ContextTooLong, match="512"):
+            engine.room(engine.create_context("a"), 513)
