@@ -1,7 +1,7 @@
 """Every setting of the server, with one order of precedence: flags > environment > file > defaults.
 
-A setting `drain_seconds` is the flag `--drain-seconds`, the variable `PIE_DRAIN_SECONDS` and the key
-`drain_seconds` of the TOML file. All mistakes are reported together.
+A setting `drain_seconds` is the flag `--drain-seconds`, the variable `PIE_DRAIN_SECONDS` and the
+key `drain_seconds` of the TOML file. All mistakes are reported together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import platformdirs
 from pie_server.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "PIE_"
-_APP = "pie-server"
+_APP = "trio-pie-server"
 
 
 def _setting(default: object, help: str, choices: tuple[str, ...] = ()) -> Any:
@@ -69,7 +69,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class LoadedConfig:
-    """A configuration and where each setting came from (`flag`, `environment`, `file`, `default`)."""
+    """A configuration, and the source of each setting: flag, environment, file or default."""
 
     config: Config
     sources: Mapping[str, str]

@@ -1,0 +1,98 @@
+"""Runs one inferlet for one session: nursery, host, guest, sandbox lease, and their end.
+
+This is where a session's parts meet, and where they end together: whatever happens to the
+inferlet, its tool tasks are cancelled, its contexts' pages are free and its sandbox is given back
+when `launch` returns.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from pie_sandbox.sandbox import Sandbox, SandboxPool
+from pie_server.host.instance_host import InstanceHost
+from pie_server.host.ports import Services
+from pie_server.runtime.native import run_native
+from pie_server.runtime.port import InstanceLimits, JsonValue
+from pie_server.runtime.registry import Registry
+from pie_server.runtime.runtime import Runtime
+from pie_server.sessions import Session
+
+_SANDBOX_CLOSE_SECONDS = 10.0
+
+
+class SessionSandbox:
+    """A session's one sandbox, leased when it is first needed."""
+
+    def __init__(self, pool: SandboxPool, session: str) -> None:
+        self._pool = pool
+        self._session = session
+        # Parallel tool calls of one turn must share one lease, so the second waits for the first.
+        self._leasing = trio.Lock()
+        self._lease: Sandbox | None = None
+
+    async def get(self) -> Sandbox:
+        """The lease. Raises SandboxUnavailable."""
+        async with self._leasing:
+            if self._lease is None:
+                self._lease = await self._pool.lease(self._session)
+            return self._lease
+
+    async def aclose(self) -> None:
+        """Gives the lease back, whatever is cancelled around it."""
+        if self._lease is not None:
+            with trio.CancelScope(
+                shield=True, deadline=trio.current_time() + _SANDBOX_CLOSE_SECONDS
+            ):
+                await self._lease.aclose()
+
+
+class InferletLauncher:
+    """The sessions' `Launcher`.
+
+    Args:
+        registry: The inferlets.
+        runtime: Runs WebAssembly guests.
+        services: What instances share.
+        sandboxes: Where code runs.
+        limits: Of each instance.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        runtime: Runtime,
+        services: Services,
+        sandboxes: SandboxPool,
+        limits: InstanceLimits,
+    ) -> None:
+        self._registry = registry
+        self._runtime = runtime
+        self._services = services
+        self._sandboxes = sandboxes
+        self._limits = limits
+
+    def check(self, inferlet: str, arguments: JsonValue) -> None:
+        """Refuses what cannot run. Raises UnknownInferlet, InvalidArguments."""
+        self._registry.check(inferlet, arguments)
+
+    async def launch(
+        self, *, inferlet: str, arguments: JsonValue, session: Session, native: bool
+    ) -> JsonValue:
+        """Runs one inferlet to its end; see `sessions.ports.Launcher`."""
+        program = self._registry.get(inferlet)
+        sandbox = SessionSandbox(self._sandboxes, session.id)
+        run = run_native if native else self._runtime.run_instance
+        started = trio.current_time()
+        try:
+            async with trio.open_nursery() as nursery:
+                host = InstanceHost(self._services, session, nursery, sandbox.get, self._limits)
+                try:
+                    return await run(program, arguments, host, self._limits)
+                finally:
+                    host.close()
+                    nursery.cancel_scope.cancel()
+                    seconds = round(trio.current_time() - started, 4)
+                    session.usage = {**host.usage.to_json(), "wall_seconds": seconds}
+        finally:
+            await sandbox.aclose()

@@ -1,0 +1,190 @@
+"""Puts the layers together and runs them: one process, one event loop, one device.
+
+Nurseries nest as lifetimes do: the server's services, then the sessions they serve. SIGTERM drains:
+no new sessions, running ones may finish for a bounded time, clients get what is left and a close
+frame, then everything ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import trio
+
+import pie_server
+import pie_tools
+from pie_sandbox.choose import SandboxSettings, open_pool
+from pie_sandbox.sandbox import SandboxPool
+from pie_server.config import Config
+from pie_server.engine.engine import Engine, EngineSettings
+from pie_server.engine.scheduler import SchedulerLimits
+from pie_server.host.ports import Services
+from pie_server.launcher import InferletLauncher
+from pie_server.model.loader import Checkpoint, load_checkpoint
+from pie_server.runtime.port import InstanceLimits, JsonValue
+from pie_server.runtime.registry import Registry
+from pie_server.runtime.runtime import Runtime
+from pie_server.sessions import SessionHub, SessionLimits
+from pie_server.web import Services as WebServices
+from pie_server.web import create_app, serve
+from pie_tools.registry import default_registry
+
+_LOG = logging.getLogger(__name__)
+
+# What a slow start is doing, and how far that is (0 to 1) if it is known.
+Progress = Callable[[str, float | None], None]
+
+
+class Server:
+    """A whole server.
+
+    Args:
+        config: All settings.
+        progress: Told what a slow start is doing.
+
+    Attributes:
+        engine, runtime, sandboxes, hub, registry: Its parts; there once `run` has started.
+        stopped: Set when `run` has drained and ended.
+    """
+
+    def __init__(
+        self, config: Config, progress: Progress = lambda text, _: _LOG.info(text)
+    ) -> None:
+        self.config = config
+        self.registry = Registry(Path(config.inferlets) if config.inferlets else None)
+        self.runtime = Runtime(Path(config.cache_dir))
+        self.engine: Engine
+        self.sandboxes: SandboxPool
+        self.hub: SessionHub
+        self._progress = progress
+        self._stopping = trio.Event()
+        self.stopped = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serves until `stop` is called, then drains. Reports the bound port as its start value.
+
+        Raises:
+            CheckpointError: The model cannot be loaded.
+            ConfigurationError: A setting cannot be used (a port in use, a missing directory).
+            SandboxUnavailable: The sandbox that was demanded cannot be had.
+            JournalError: The journal cannot be opened.
+        """
+        await self._prepare()
+        draining, closing = trio.Event(), trio.Event()
+        async with trio.open_nursery() as services:
+            await services.start(self.engine.run)
+            await services.start(self.runtime.run)
+            await services.start(self.sandboxes.run)
+            await services.start(self.hub.run)
+            app = create_app(self._web_services(draining))
+            async with trio.open_nursery() as serving:
+                port = await serving.start(serve, app, self.config.host, self.config.port, closing)
+                task_status.started(port)
+                await self._stopping.wait()
+                draining.set()
+                await self.hub.drain(self.config.drain_seconds)
+                closing.set()
+            services.cancel_scope.cancel()
+        self.stopped.set()
+
+    async def stop_on_signals(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Service body: drains at the first SIGTERM or SIGINT, ends at once at the second.
+
+        Raises:
+            KeyboardInterrupt: At the second signal.
+        """
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                if self._stopping.is_set():
+                    raise KeyboardInterrupt
+                self.stop()
+
+    def stop(self) -> None:
+        """Begins to drain."""
+        self._stopping.set()
+
+    def statistics(self) -> dict[str, JsonValue]:
+        """All figures, JSON-compatible."""
+        hub = asdict(self.hub.statistics())
+        return {
+            "version": pie_server.__version__,
+            "engine": self.engine.statistics(),  # type: ignore[dict-item] # JSON by construction
+            "runtime": asdict(self.runtime.statistics()),
+            "sandbox": asdict(self.sandboxes.statistics()),
+            "sessions": hub,
+        }
+
+    async def _prepare(self) -> None:
+        """Loads and builds all that takes time, side by side."""
+        config = self.config
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._prepare_runtime)
+            nursery.start_soon(self._open_sandboxes)
+            checkpoint = await trio.to_thread.run_sync(self._load_checkpoint)
+        self._progress(f"Loaded model {checkpoint.name} on {checkpoint.model.device}", None)
+        self.engine = Engine(
+            checkpoint,
+            EngineSettings(
+                config.pages,
+                config.page_size_tokens,
+                SchedulerLimits(config.prefill_tokens, config.batch_rows),
+            ),
+        )
+        services = Services({checkpoint.name: self.engine}, default_registry(_documents(config)))
+        limits = InstanceLimits(
+            memory_bytes=config.instance_memory_bytes,
+            cpu_seconds=config.instance_cpu_seconds,
+            operations_in_flight=config.instance_operations,
+            pages=config.instance_pages,
+        )
+        launcher = InferletLauncher(self.registry, self.runtime, services, self.sandboxes, limits)
+        data = Path(config.data_dir)
+        data.mkdir(parents=True, exist_ok=True)
+        self.hub = SessionHub(
+            data / "journal.sqlite",
+            launcher,
+            SessionLimits(
+                live_sessions=config.max_sessions,
+                detach_grace_seconds=config.detach_grace_seconds,
+            ),
+        )
+
+    async def _prepare_runtime(self) -> None:
+        await self.runtime.prepare(lambda step: self._progress(step.message, step.fraction))
+
+    async def _open_sandboxes(self) -> None:
+        settings = SandboxSettings(
+            backend=self.config.sandbox,
+            cache_dir=Path(self.config.cache_dir),
+            warm=self.config.warm_sandboxes,
+        )
+        self.sandboxes = await open_pool(settings, lambda text: self._progress(text, None))
+
+    def _load_checkpoint(self) -> Checkpoint:
+        if self.config.threads:
+            torch.set_num_threads(self.config.threads)
+        dtype = None if self.config.dtype == "auto" else getattr(torch, self.config.dtype)
+        return load_checkpoint(self.config.model, dtype=dtype)
+
+    def _web_services(self, draining: trio.Event) -> WebServices:
+        return WebServices(
+            hub=self.hub,
+            inferlets=self.registry.list,
+            statistics=self.statistics,
+            ready=lambda: self.runtime.ready,
+            draining=draining,
+            version=pie_server.__version__,
+        )
+
+
+def _documents(config: Config) -> Path:
+    built_in = Path(pie_tools.__file__).parent / "documents"
+    return Path(config.documents) if config.documents else built_in

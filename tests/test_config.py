@@ -1,0 +1,53 @@
+"""Where settings come from and how mistakes are reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pie_server.config import load_config
+from pie_server.errors import ConfigurationError
+
+
+def test_flags_beat_environment_beats_file_beats_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('port = 1\npages = 2\ndrain_seconds = 3\nmodel = "embedded"\n')
+    loaded = load_config(
+        {"port": 11, "pages": None},
+        environment={"PIE_PORT": "21", "PIE_PAGES": "22"},
+        file=file,
+    )
+    assert (loaded.config.port, loaded.config.pages, loaded.config.drain_seconds) == (11, 22, 3.0)
+    assert loaded.sources["port"] == "flag"
+    assert loaded.sources["pages"] == "environment"
+    assert loaded.sources["drain_seconds"] == "file"
+    assert loaded.sources["host"] == "default"
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("surprise = 1\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(
+            {"sandbox": "host"},
+            environment={"PIE_PORT": "many", "PIE_CONFIG": str(file)},
+        )
+    for words in ("surprise", "sandbox must be one of", "PIE_PORT is 'many'"):
+        assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("port", 70000), ("pages", 0), ("drain_seconds", float("nan")), ("documents", "/nowhere")],
+)
+def test_values_out_of_range_are_refused(setting: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=setting):
+        load_config({setting: value}, environment={})
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("port =")
+    with pytest.raises(ConfigurationError, match=r"config\.toml"):
+        load_config(environment={}, file=file)
