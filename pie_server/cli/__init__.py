@@ -108,8 +108,14 @@ def _cli() -> None:
 
 
 @_cli.command()
+@click.option(
+    "--port-file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Write the bound port to this file once the server is ready (for --port 0).",
+)
 @_settings
-def serve(config_file: Path | None, **flags: object) -> None:
+def serve(port_file: Path | None, config_file: Path | None, **flags: object) -> None:
     """Serve inferlets over WebSocket and HTTP until SIGTERM or Ctrl-C.
 
     \b
@@ -120,7 +126,7 @@ def serve(config_file: Path | None, **flags: object) -> None:
 
     from pie_server.cli.serve import run_server
 
-    trio.run(run_server, _load(config_file, flags).config)
+    trio.run(run_server, _load(config_file, flags).config, port_file)
 
 
 @_cli.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from types import TracebackType
 
 import trio
@@ -41,8 +43,8 @@ class StartProgress:
         self._status.stop()
 
 
-async def run_server(config: Config) -> None:
-    """Serves until a signal."""
+async def run_server(config: Config, port_file: Path | None = None) -> None:
+    """Serves until a signal; writes the bound port to `port_file` when ready."""
     console = Console(stderr=True)
     with StartProgress(console) as progress:
         server = Server(config, progress)
@@ -56,5 +58,14 @@ async def run_server(config: Config) -> None:
                 f"inferlets: {', '.join(program.name for program in server.registry.list())})",
                 highlight=False,
             )
+            if port_file is not None:
+                _write_whole(port_file, str(port))
             await server.stopped.wait()
             nursery.cancel_scope.cancel()
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """A reader sees all of it or nothing."""
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    os.replace(part, path)

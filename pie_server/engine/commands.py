@@ -44,9 +44,13 @@ class Command(ABC):
     def begin(self) -> None:
         """Its turn has come: the tokens join the log."""
         self.begun = True
-        # KV that is there already is what this command did not have to compute.
-        self.reused_tokens = self.context.table.length
-        self.context.tokens.extend(self.fill)
+        context = self.context
+        context.tokens.extend(self.fill)
+        if context.missing_tokens == 0:
+            # A readout needs the hidden state of the last token, which no page holds.
+            context.table.truncate(len(context.tokens) - 1)
+        # KV that is there already is what this command does not have to compute.
+        self.reused_tokens = context.table.length
 
     @property
     def first_readout(self) -> int:

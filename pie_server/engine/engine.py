@@ -135,6 +135,7 @@ class Engine:
         states = [context.state for context in self._contexts.values()]
         return {
             "model": self.checkpoint.name,
+            "vocab_size": self.checkpoint.config.vocab_size,
             "attention": self.runner.attention.name,
             "pages": {
                 "total": pool.total_pages,

@@ -256,7 +256,7 @@ class InstanceHost:
             )
 
     def _schemas(self, names: Sequence[str]) -> list[dict[str, object]]:
-        known = set(self.services.tools.names())
+        known = set(self.services.tools.names)
         unknown = [name for name in names if name not in known]
         if unknown:
             raise InvalidArguments(

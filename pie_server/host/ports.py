@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pie_sandbox import Sandbox
+from pie_sandbox.sandbox import Sandbox
 from pie_server.engine.engine import Engine
 from pie_server.runtime.port import JsonValue
 from pie_tools.registry import ToolRegistry

@@ -1,0 +1,107 @@
+"""A whole server in the test's own loop: real model, real guests, real sockets, real tools."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from pie_server.client import Client, SessionHandle, open_client
+from pie_server.config import Config
+from pie_server.server import Server
+from pie_server.wire import Event
+
+MANIFEST = """
+[inferlet]
+name = "{name}"
+version = "1.0.0"
+language = "python"
+description = "For tests."
+"""
+
+
+@dataclass
+class LiveServer:
+    """A running server and where it listens."""
+
+    server: Server
+    url: str
+    nursery: trio.Nursery
+
+    async def settled(self) -> None:
+        """Waits until nothing runs, then checks that every page came back."""
+        engine = self.server.engine
+        with trio.fail_after(30):
+            while self.server.hub.statistics().live or self.server.runtime.statistics().live_stores:
+                await trio.sleep(0.01)
+        engine.check_integrity()
+        assert not list(engine._contexts.values())
+        engine.prefixes.clear()
+        assert engine.pool.free_pages == engine.pool.total_pages - sum(
+            len(saved.table.pages) for saved in engine.exports.contexts()
+        )
+
+
+OpenServer = Callable[..., AbstractAsyncContextManager[LiveServer]]
+
+
+@pytest.fixture
+def open_server(tiny_checkpoint: Path, tmp_path: Path) -> OpenServer:
+    """Starts a server with extra inferlets given as source texts."""
+
+    @asynccontextmanager
+    async def opener(
+        inferlets: dict[str, str] | None = None, **settings: object
+    ) -> AsyncIterator[LiveServer]:
+        directory = tmp_path / "inferlets"
+        directory.mkdir(exist_ok=True)
+        for name, source in (inferlets or {}).items():
+            (directory / name).mkdir()
+            (directory / name / "inferlet.toml").write_text(MANIFEST.format(name=name))
+            (directory / name / "main.py").write_text(source)
+        defaults = {
+            "port": 0,
+            "model": str(tiny_checkpoint),
+            "pages": 256,
+            "sandbox": "off",
+            "inferlets": str(directory),
+            "data_dir": str(tmp_path / "data"),
+            "drain_seconds": 0.5,
+            "detach_grace_seconds": 0.2,
+        }
+        server = Server(Config(**(defaults | settings)))  # type: ignore[arg-type]
+        async with trio.open_nursery() as nursery:
+            port = await nursery.start(server.run)
+            live = LiveServer(server, f"ws://127.0.0.1:{port}", nursery)
+            yield live
+            await live.settled()
+            server.stop()
+            with trio.fail_after(20):
+                await server.stopped.wait()
+
+    return opener
+
+
+async def events_of(handle: SessionHandle, seconds: float = 60) -> list[Event]:
+    """All events to the end of the session."""
+    with trio.fail_after(seconds):
+        return [event async for event in handle.events()]
+
+
+async def run(
+    client: Client, inferlet: str, arguments: dict[str, object] | None = None, **options: bool
+) -> list[Event]:
+    """Launches and follows one session to its end."""
+    return await events_of(await client.launch(inferlet, arguments or {}, **options))  # type: ignore[arg-type]
+
+
+def error_code(events: list[Event]) -> str:
+    """The code of the error that ended a session, empty if none did."""
+    return next((str(event.data["code"]) for event in events if event.kind == "error"), "")
+
+
+__all__ = ["LiveServer", "OpenServer", "error_code", "events_of", "open_client", "run"]
