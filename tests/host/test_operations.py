@@ -17,6 +17,7 @@ from pie_server.errors import (
 )
 from pie_server.host.operations import OPERATIONS
 from pie_server.runtime.port import InstanceLimits
+from pie_tools.function_tool import FunctionTool
 
 from .conftest import Guest, OpenWorld, items, value
 
@@ -222,6 +223,26 @@ async def test_a_tool_call_parks_the_context_and_keeps_its_pages(open_world: Ope
         assert value(await guest.do("context.info", context=context))["state"] == "idle"
         assert world.session.kinds() == ["tool_call", "tool_result"]
         assert world.host.usage.parked_pages_peak == pages
+
+
+async def test_tool_calls_of_one_turn_run_at_the_same_time(open_world: OpenWorld) -> None:
+    """Each call waits for the other: one after the other they would never end."""
+    async with open_world() as world:
+        arrived = [trio.Event(), trio.Event()]
+
+        async def meet(mine: int) -> str:
+            """Wait for the other."""
+            arrived[mine].set()
+            await arrived[1 - mine].wait()
+            return f"met {1 - mine}"
+
+        world.host.services.tools.register(FunctionTool(meet))
+        calls = [
+            world.guest.start("tools.call", name="meet", arguments={"mine": n}, contexts=[])
+            for n in (0, 1)
+        ]
+        results = [value(await world.guest.wait(call))["content"] for call in calls]
+        assert results == ["met 1", "met 0"]
 
 
 async def test_failing_and_unknown_tools_are_results_for_the_model(open_world: OpenWorld) -> None:

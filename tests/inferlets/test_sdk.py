@@ -1,0 +1,180 @@
+"""The SDK's public surface and its pure parts."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+import pytest
+
+import inferlet
+from inferlet import Context, Distribution, Generator, Sampler, chat, runtime, session, tools
+from inferlet.errors import error_from_wire
+from tests.runtime.conftest import Runner
+
+SURFACE = {
+    "inferlet": {
+        "Completion", "Context", "ContextTooLong", "Deadlock", "Distribution", "Forward",
+        "GenStep", "Generator", "InvalidOperation", "LimitExceeded", "Model",
+        "OperationCancelled", "OperationError", "Output", "ProbeHandle", "SampleHandle",
+        "Sampler", "ServerFault", "Task", "TaskCancelled", "Tokenizer", "chat", "gather",
+        "runtime", "session", "sleep", "spawn", "timeout", "tools",
+    },
+    "Context": {
+        "append", "assistant", "buffer", "complete", "cue", "delete", "flush", "fork", "forward",
+        "generate", "handle", "info", "message", "model", "open", "page_size", "release", "save",
+        "seal", "seq_len", "system", "take", "text", "tool_result", "tools", "truncate", "user",
+    },
+    "Generator": {
+        "accept", "add_stop", "collect_text", "collect_tokens", "is_done", "max_tokens",
+        "probe_each_step", "stop", "tokens_generated",
+    },
+    "GenStep": {"clear_sampler", "execute", "probe"},
+    "Forward": {"execute", "input", "probe", "sample", "start_position"},
+    "Output": {"distribution", "token", "tokens", "tokens_at"},
+    "Sampler": {"argmax", "min_p", "multinomial", "to_wire", "top_k", "top_k_top_p", "top_p"},
+    "Model": {
+        "architecture", "eos_tokens", "load", "max_context_tokens", "name", "page_size",
+        "tokenizer", "traits", "vocab_size",
+    },
+    "Tokenizer": {"decode", "encode"},
+    "Task": {"cancel", "done", "join"},
+    "chat": {
+        "AnyEvent", "Decoder", "Event", "assistant", "cue", "render", "seal", "stop_tokens",
+        "system", "user",
+    },
+    "tools": {
+        "Call", "Decoder", "Event", "Result", "answer_prefix", "call", "call_all",
+        "equip_prefix", "parse", "schemas",
+    },
+    "session": {"receive", "send"},
+    "runtime": {
+        "instance_id", "log", "models", "random_seed", "sleep", "time", "username", "version",
+    },
+}  # fmt: skip
+MODULES: dict[str, ModuleType] = {
+    "chat": chat, "tools": tools, "session": session, "runtime": runtime
+}  # fmt: skip
+
+
+def _public(name: str) -> set[str]:
+    if name == "inferlet":
+        return set(inferlet.__all__)
+    owner = MODULES.get(name) or getattr(inferlet, name)
+    names = {item for item in dir(owner) if not item.startswith("_")}
+    if name in MODULES:
+        own = {f"inferlet.{name}", "inferlet.concurrency"}
+        names = {
+            item for item in names
+            if item == "AnyEvent" or getattr(getattr(owner, item), "__module__", None) in own
+        } - {"gather"}  # fmt: skip
+    return names
+
+
+@pytest.mark.parametrize("name", SURFACE)
+def test_public_surface_is_what_was_agreed(name: str) -> None:
+    assert _public(name) == SURFACE[name]
+
+
+def test_everything_public_is_documented_with_an_example() -> None:
+    lacking = []
+    for name in SURFACE:
+        owner = inferlet if name == "inferlet" else MODULES.get(name) or getattr(inferlet, name)
+        for item in SURFACE[name] - {"handle"}:
+            thing = inspect.getattr_static(owner, item, None)
+            thing = thing.fget if isinstance(thing, property) else getattr(owner, item, None)
+            if not inspect.isroutine(thing) and not inspect.isclass(thing):
+                continue
+            if issubclass(thing if inspect.isclass(thing) else object, Exception):
+                continue
+            if "Example:" not in (inspect.getdoc(thing) or ""):
+                lacking.append(f"{name}.{item}")
+    assert lacking == []
+
+
+def test_fillers_return_the_context() -> None:
+    for name in ("system", "user", "assistant", "cue", "seal", "append", "tools", "text"):
+        assert inspect.signature(getattr(Context, name)).return_annotation == "Context"
+
+
+def test_generate_takes_pies_arguments() -> None:
+    parameters = inspect.signature(Context.generate).parameters
+    assert list(parameters) == ["self", "sampler", "max_tokens", "stop", "auto_flush"]
+    assert list(inspect.signature(Generator.__init__).parameters)[:3] == [
+        "self", "context", "sampler"
+    ]  # fmt: skip
+
+
+def test_samplers_send_what_their_names_say() -> None:
+    plain = {"temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "seed": None}
+    assert Sampler.argmax().to_wire() == plain
+    assert Sampler.top_p(0.5, 0.9).to_wire() == plain | {"temperature": 0.5, "top_p": 0.9}
+    assert Sampler.top_k(0.5, 3).to_wire() == plain | {"temperature": 0.5, "top_k": 3}
+    assert Sampler.min_p(0.5, 0.2).to_wire() == plain | {"temperature": 0.5, "min_p": 0.2}
+    assert Sampler.multinomial(seed=3).to_wire() == plain | {"temperature": 1.0, "seed": 3}
+    with pytest.raises(ValueError, match="one draw"):
+        Sampler.multinomial(1.0, 2)
+
+
+def test_distribution_is_rescaled_by_its_temperature() -> None:
+    tokens, probabilities = Distribution(temperature=0.5, k=1)._scale([5, 6], [0.75, 0.25])
+    assert tokens == [5]
+    assert probabilities == pytest.approx([0.9])
+
+
+def test_tool_calls_are_parsed_and_broken_ones_left_out() -> None:
+    text = (
+        'I will. <tool_call>\n{"name": "a", "arguments": {"x": 1}}\n</tool_call>'
+        "<tool_call>{broken</tool_call>"
+        '<tool_call>{"name": "b", "arguments": "{\\"y\\": 2}"}'
+    )
+    assert tools.parse(text) == [tools.Call("a", {"x": 1}), tools.Call("b", {"y": 2})]
+    assert tools.parse("no calls") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("context_too_long", inferlet.ContextTooLong),
+        ("pages_exceeded", inferlet.LimitExceeded),
+        ("cancelled", inferlet.OperationCancelled),
+        ("device_error", inferlet.ServerFault),
+        ("unknown_handle", inferlet.InvalidOperation),
+        ("something_new", inferlet.OperationError),
+    ],
+)
+def test_codes_become_exceptions(code: str, kind: type[Exception]) -> None:
+    error = error_from_wire({"code": code, "message": "m", "hint": "h", "details": {"n": 1}}, "op")
+    assert type(error) is kind
+    assert (error.code, error.hint, error.details) == (code, "h", {"n": 1})
+    assert str(error) == f"op: m h [{code}]"
+
+
+def test_sdk_outside_an_inferlet_says_so() -> None:
+    with pytest.raises(RuntimeError, match="pie-server run"):
+        runtime.models()
+
+
+async def test_decoder_holds_back_half_a_character(both: Runner) -> None:
+    source = """
+        from inferlet import Model, chat
+        def main(input):
+            decoder = chat.Decoder(Model.load("fake"))
+            pieces = ["aé".encode()[:2], "é".encode()[1:], b"b"]
+            events = [decoder.feed(list(piece)) for piece in pieces]
+            events += [decoder.feed([257]), decoder.feed([256]), decoder.feed([])]
+            return [type(e).__name__ + getattr(e, "text", "") for e in events]
+    """
+    assert await both(source) == ["Idle", "Deltaaé", "Deltab", "Interrupt", "Doneaéb", "Idle"]
+
+
+async def test_tools_decoder_reports_each_call_once(both: Runner) -> None:
+    source = """
+        from inferlet import Model, tools
+        def main(input):
+            decoder = tools.Decoder(Model.load("fake"))
+            text = '<tool_call>{"name": "a", "arguments": {}}</tool_call> and'
+            events = [decoder.feed(list(c.encode())) for c in text]
+            return [e.name for e in events if isinstance(e, tools.Event.Call)]
+    """
+    assert await both(source) == ["a"]

@@ -1,0 +1,119 @@
+"""Building and caching the interpreter."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import trio
+
+from pie_server.errors import ConfigurationError
+from pie_server.runtime import BuildProgress, Runtime, build, programs
+from pie_server.runtime.fibers import FiberEngine
+from pie_server.runtime.programs import Programs
+
+
+@pytest.fixture
+def cached(built_runtime: Runtime, tmp_path: Path) -> Path:
+    """A cache directory that holds the built interpreter."""
+    path = built_runtime._programs.cached_path()
+    shutil.copy(path, tmp_path / path.name)
+    return tmp_path
+
+
+async def test_cached_interpreter_is_loaded_without_a_build(
+    cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_build(*_: object) -> None:
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(programs, "_build", no_build)
+    loaded = Programs(FiberEngine(), cached)
+    assert not loaded.ready
+    with trio.fail_after(30):
+        first = await loaded.component()
+        assert await loaded.component() is first
+    assert loaded.ready
+
+
+async def test_damaged_cache_is_built_again(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = Programs(FiberEngine(), cached)
+    good = loaded.cached_path().read_bytes()
+    loaded.cached_path().write_bytes(b"damaged")
+
+    async def fake_build(target: Path, progress: object) -> None:
+        await trio.Path(target).write_bytes(good)
+
+    monkeypatch.setattr(programs, "_build", fake_build)
+    with trio.fail_after(30):
+        await loaded.component()
+    assert loaded.ready
+
+
+async def test_fingerprint_changes_with_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = programs._fingerprint()
+    sources = programs.inferlets_directory()
+    for name in ("runtimes", "wit"):
+        shutil.copytree(sources / name, tmp_path / name)
+    monkeypatch.setattr(programs, "inferlets_directory", lambda: tmp_path)
+    assert programs._fingerprint() == before
+    with (tmp_path / "runtimes" / "python" / "app.py").open("a") as file:
+        file.write("# changed\n")
+    assert programs._fingerprint() != before
+
+
+async def test_build_reports_its_progress_and_its_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subprocess is real; only what it runs is replaced."""
+    script = tmp_path / "python"
+    script.write_text(
+        "#!/bin/sh\n"
+        'echo \'{"step": "component"}\'\necho \'{"step": "machine_code"}\'\necho noise\n'
+        'echo \'{"failed": "no disk", "hint": "buy one"}\'\nexit 1\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(programs.sys, "executable", str(script))
+    seen: list[BuildProgress] = []
+    with trio.fail_after(30), pytest.raises(ConfigurationError, match="no disk") as caught:
+        await Programs(FiberEngine(), tmp_path).component(seen.append)
+    assert caught.value.hint == "buy one"
+    assert seen
+    assert all(0.0 <= progress.fraction <= 1.0 for progress in seen)
+
+
+async def test_build_that_aborts_shows_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\necho 'thread panicked' >&2\nkill -ABRT $$\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(programs.sys, "executable", str(script))
+    with trio.fail_after(30), pytest.raises(ConfigurationError, match="status -6: thread panicked"):
+        await Programs(FiberEngine(), tmp_path).component()
+
+
+async def test_cancelled_build_kills_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "python"
+    script.write_text('#!/bin/sh\necho \'{"step": "component"}\'\nexec sleep 600\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(programs.sys, "executable", str(script))
+    started = trio.Event()
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            loading = Programs(FiberEngine(), tmp_path)
+            nursery.start_soon(loading.component, lambda _: started.set())
+            await started.wait()
+            nursery.cancel_scope.cancel()
+
+
+def test_missing_componentize_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(ConfigurationError, match="componentize-py is needed once") as caught:
+        build.build(tmp_path / "python.cwasm")
+    assert "pip install" in caught.value.hint

@@ -1,0 +1,95 @@
+"""Finding programs and checking their arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pie_server.errors import ConfigurationError, InvalidArguments, UnknownInferlet
+from pie_server.runtime import Program, Registry
+
+MANIFEST = """
+[inferlet]
+name = "one"
+version = "1.2.3"
+description = "The first."
+
+[parameters]
+type = "object"
+required = ["n"]
+additionalProperties = false
+[parameters.properties]
+n = { type = "integer" }
+m = { type = "integer", default = 5 }
+"""
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    directory = tmp_path / "one"
+    directory.mkdir()
+    (directory / "inferlet.toml").write_text(MANIFEST)
+    (directory / "main.py").write_text("def main(input):\n    return 1\n")
+    (tmp_path / "not-an-inferlet").mkdir()
+    return tmp_path
+
+
+def test_program_is_read_from_its_directory(library: Path) -> None:
+    (program,) = Registry(library).list()
+    assert (program.name, program.version, program.language) == ("one", "1.2.3", "python")
+    assert program.description == "The first."
+    assert program.source.startswith("def main")
+
+
+def test_unknown_inferlet_is_refused_with_those_there_are(library: Path) -> None:
+    for name in ("two", "../one", "", ".", "one/../one", "x" * 10_000, "not-an-inferlet"):
+        with pytest.raises(UnknownInferlet, match="There are: one"):
+            Registry(library).get(name)
+
+
+def test_name_with_a_null_byte_is_unknown(library: Path) -> None:
+    with pytest.raises(UnknownInferlet):
+        Registry(library).get("one\0")
+
+
+def test_defaults_are_filled_in_and_problems_named(library: Path) -> None:
+    registry = Registry(library)
+    assert registry.check("one", {"n": 1}) == {"n": 1, "m": 5}
+    with pytest.raises(InvalidArguments, match=r"'n' is a required property.*It takes: n, m"):
+        registry.check("one", {})
+    with pytest.raises(InvalidArguments, match="m: 'x' is not of type 'integer'") as caught:
+        registry.check("one", {"n": "y" * 5000, "m": "x"})
+    assert len(caught.value.message) < 600
+    with pytest.raises(InvalidArguments, match="is not of type 'object'"):
+        registry.check("one", [1])
+
+
+def test_changed_source_is_read_again(library: Path) -> None:
+    registry = Registry(library)
+    before = registry.get("one")
+    assert registry.get("one") is before
+    (library / "one" / "main.py").write_text("def main(input):\n    return 22\n")
+    assert registry.get("one").digest != before.digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('version = "1.2.3"', "", "lacks 'version'"),
+        ('name = "one"', 'name = "two"', "names the inferlet 'two'"),
+        ('name = "one"', 'name = "one"\nlanguage = "cobol"', "language 'cobol'"),
+        ('type = "object"', 'type = "thing"', "cannot be read"),
+        ("[inferlet]", "[inferlet", "cannot be read"),
+        ('description = "The first."', 'main = "gone.py"', "gone.py"),
+    ],
+)
+def test_impossible_manifest_is_refused(library: Path, old: str, new: str, message: str) -> None:
+    (library / "one" / "inferlet.toml").write_text(MANIFEST.replace(old, new))
+    with pytest.raises(ConfigurationError, match=message):
+        Registry(library).get("one")
+
+
+def test_digest_depends_on_what_decides_the_behaviour() -> None:
+    one, same, other = (Program.from_source("x", text) for text in ("a", "a", "b"))
+    assert one.digest == same.digest != other.digest
