@@ -59,6 +59,7 @@ class Config:
     instance_cpu_seconds: float = _setting(30.0, "CPU time of one guest.")
     instance_pages: int = _setting(2048, "KV pages of one instance.")
     instance_operations: int = _setting(256, "Operations in flight of one instance.")
+    max_message_bytes: int = _setting(1 << 20, "One message of a client; a longer one is refused.")
     max_sessions: int = _setting(4096, "Sessions running at once; more are refused.")
     drain_seconds: float = _setting(10.0, "How long running sessions may finish after SIGTERM.")
     detach_grace_seconds: float = _setting(30.0, "How long a session outlives its last client.")

@@ -3,10 +3,13 @@
     PieError                         internal_error        500
     ├── InvalidRequest               invalid_request       400   the client sent something malformed
     │   ├── InvalidArguments         invalid_arguments     400   arguments that do not fit a schema
+    │   ├── MalformedMessage         malformed_message     400   no message of the protocol
+    │   ├── UnknownMessageType       unknown_message_type  400
     │   ├── MessageTooLarge          message_too_large     413
     │   ├── UnknownInferlet          unknown_inferlet      404
     │   ├── UnknownModel             unknown_model         404
     │   ├── UnknownSession           unknown_session       404
+    │   ├── SessionEnded             session_ended         409
     │   ├── UnknownOperation         unknown_operation     400
     │   └── UnknownHandle            unknown_handle        404   no such handle, or not ours
     ├── LimitExceeded                limit_exceeded        429
@@ -14,10 +17,13 @@
     │   ├── PagesExceeded            pages_exceeded        429   more pages than allowed
     │   ├── OperationsExceeded       operations_exceeded   429   too many operations in flight
     │   ├── OutputExceeded           output_exceeded       429
+    │   ├── InputQueueFull           input_queue_full      429
     │   └── Overloaded               overloaded            503   the server refuses new work for now
     ├── GuestError                   guest_error           500   the inferlet itself failed
     │   ├── GuestRaised              guest_raised          500   an exception left the inferlet
     │   ├── GuestTrapped             guest_trapped         500   WebAssembly trap
+    │   ├── GuestDeadlocked          guest_deadlocked      500   it waits for nothing
+    │   ├── GuestProtocolError       guest_protocol_error  500   it broke the ABI
     │   ├── CpuLimitExceeded         cpu_limit_exceeded    429
     │   └── MemoryLimitExceeded      memory_limit_exceeded 429
     ├── OperationCancelled           cancelled             499
@@ -28,6 +34,8 @@
     ├── SandboxError                 sandbox_error         500
     │   ├── SandboxUnavailable       sandbox_unavailable   503
     │   └── SandboxLost              sandbox_lost          500   the container died under the call
+    ├── ConnectionLost               connection_lost       503   the client's connection ended
+    ├── JournalError                 journal_error         503
     ├── ConfigurationError           configuration_error   500
     └── ShuttingDown                 shutting_down         503
 

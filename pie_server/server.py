@@ -31,7 +31,7 @@ from pie_server.runtime.registry import Registry
 from pie_server.runtime.runtime import Runtime
 from pie_server.sessions import SessionHub, SessionLimits
 from pie_server.web import Services as WebServices
-from pie_server.web import create_app, serve
+from pie_server.web import WebLimits, create_app, serve
 from pie_tools.registry import default_registry
 
 _LOG = logging.getLogger(__name__)
@@ -83,7 +83,8 @@ class Server:
             await services.start(self.hub.run)
             app = create_app(self._web_services(draining))
             async with trio.open_nursery() as serving:
-                port = await serving.start(serve, app, self.config.host, self.config.port, closing)
+                config, limits = self.config, self._web_limits()
+                port = await serving.start(serve, app, config.host, config.port, closing, limits)
                 task_status.started(port)
                 await self._stopping.wait()
                 draining.set()
@@ -182,7 +183,12 @@ class Server:
             ready=lambda: self.runtime.ready,
             draining=draining,
             version=pie_server.__version__,
+            limits=self._web_limits(),
         )
+
+    def _web_limits(self) -> WebLimits:
+        size = self.config.max_message_bytes
+        return WebLimits(message_bytes=size, body_bytes=size)
 
 
 def _documents(config: Config) -> Path:
