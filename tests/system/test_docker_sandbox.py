@@ -90,7 +90,7 @@ def own_containers(engine: docker.APIClient) -> list[str]:
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Polls: the engine has no event that says 'gone'."""
     with trio.fail_after(seconds):
-        while not await trio.to_thread.run_sync(condition):  # noqa: ASYNC110
+        while not await trio.to_thread.run_sync(condition):
             await trio.sleep(0.05)
 
 

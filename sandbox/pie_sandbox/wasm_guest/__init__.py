@@ -1,0 +1,1 @@
+"""The half of the WebAssembly sandbox that runs inside it."""
