@@ -147,10 +147,8 @@ class Server:
             pages=config.instance_pages,
         )
         launcher = InferletLauncher(self.registry, self.runtime, services, self.sandboxes, limits)
-        data = Path(config.data_dir)
-        data.mkdir(parents=True, exist_ok=True)
         self.hub = SessionHub(
-            data / "journal.sqlite",
+            Path(config.data_dir) / "journal.sqlite",
             launcher,
             SessionLimits(
                 live_sessions=config.max_sessions,

@@ -99,9 +99,7 @@ def generate(host: InstanceHost, request: Generate, reply: Reply) -> None:
     _submit(host, held, command, reply)
 
 
-def _generated(
-    host: InstanceHost, command: GenerateCommand, text: GeneratedText
-) -> JsonValue:
+def _generated(host: InstanceHost, command: GenerateCommand, text: GeneratedText) -> JsonValue:
     tokens: list[JsonValue] = []
     tokens.extend(command.generated)
     calls: list[JsonValue] = []

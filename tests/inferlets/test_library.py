@@ -113,18 +113,18 @@ async def test_tree_of_thought_follows_tools_and_takes_the_majority(both: Runner
         nonlocal asked
         asked += 1
         if "<tool>4" in text:
-            return Reply("four", logprob=-2.0)
+            return Reply("4" if asked % 2 else "The result is 4.", logprob=-2.0 - 0.1 * (asked % 2))
         if asked == 1:
-            return Reply("five", logprob=-0.1)
+            return Reply("It is 5.", logprob=-0.1)
         return Reply("", [{"name": "calculator", "arguments": {"expression": "2+2"}}])
 
     result = await run(
         both, "tree-of-thought", {"question": "2+2?", "branches": 3, "beam": 2},
         model=model, tool=calculator,
     )  # fmt: skip
-    assert result == "four"
+    assert result == "The result is 4."
     *branches, verdict = both.host.messages
-    assert verdict == {"best": "four", "votes": {"five": 1, "four": 6}}
+    assert verdict == {"best": "The result is 4.", "votes": {"It is 5.": 1, "The result is 4.": 6}}
     assert len(branches) == 3 + 2 * 3
     assert {branch["parent"] for branch in branches[:3]} == {"0"}
     # Every context but those still held at the end has been released: none was held.

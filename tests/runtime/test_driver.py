@@ -14,7 +14,7 @@ import trio.testing
 
 from pie_server.errors import GuestTrapped
 from pie_server.runtime import InstanceLimits, Program, Runtime
-from pie_server.runtime.driver import Driver
+from pie_server.runtime.driver import _TICKS_BEFORE_REST, Driver, _Ticker
 from tests.runtime.conftest import Runner
 from tests.runtime.fake_host import FakeHost
 
@@ -94,6 +94,29 @@ async def test_ticker_rests_while_nobody_runs_and_wakes_with_the_next(
     resting = ticks
     time.sleep(0.05)  # noqa: ASYNC251 - real time must pass for a ticker that did not rest
     assert ticks == resting
+
+
+def test_ticker_does_not_rest_when_the_driver_begins_just_then() -> None:
+    """A guest that ran without ticks would never be preempted and stop the whole server."""
+
+    class BeginsAtClear(threading.Event):
+        begun = 0
+
+        def clear(self) -> None:
+            if self.begun < 3:
+                self.begun += 1
+                ticker.keep_going()  # sees the flag still set
+            super().clear()
+
+    ticks = threading.Semaphore(0)
+    ticker = _Ticker(ticks.release)
+    ticker._go = BeginsAtClear()
+    ticker.start()
+    ticker.keep_going()
+    for _ in range(4 * _TICKS_BEFORE_REST):
+        assert ticks.acquire(timeout=10)
+    ticker.stop()
+    assert ticker._go.begun >= 3
 
 
 async def test_ticker_thread_ends_with_the_driver() -> None:

@@ -147,11 +147,11 @@ async def test_operations_of_one_turn_run_at_the_same_time(both: Runner) -> None
 
 async def test_gather_cancels_the_others_when_one_raises(both: Runner) -> None:
     source = """
-        from inferlet import gather, sleep
+        from inferlet import gather, session, sleep
         cleaned = []
         async def long():
             try:
-                await sleep(3600)
+                await session.receive()
             finally:
                 cleaned.append("long")
         async def bad():
@@ -165,7 +165,7 @@ async def test_gather_cancels_the_others_when_one_raises(both: Runner) -> None:
     """
     with trio.fail_after(30):
         assert await both(source) == ["no", ["long"]]
-        while "runtime.sleep" not in both.host.cancelled:
+        while "session.receive" not in both.host.cancelled:
             await trio.lowlevel.checkpoint()
 
 
@@ -184,17 +184,17 @@ async def test_gather_can_return_errors(both: Runner) -> None:
 
 async def test_timeout_cancels_the_operation_and_raises(both: Runner) -> None:
     source = """
-        from inferlet import sleep, timeout
+        from inferlet import session, timeout
         async def main(input):
             try:
                 async with timeout(0.01):
-                    await sleep(3600)
+                    await session.receive()
             except TimeoutError as error:
                 return str(error)
     """
     with trio.fail_after(30):
         assert await both(source) == "the block took longer than 0.01 s"
-        while "runtime.sleep" not in both.host.cancelled:
+        while "session.receive" not in both.host.cancelled:
             await trio.lowlevel.checkpoint()
 
 

@@ -36,7 +36,7 @@ def library(tmp_path: Path) -> Path:
 
 
 def test_program_is_read_from_its_directory(library: Path) -> None:
-    (program,) = Registry(library).list()
+    (program,) = Registry(library=library).list()
     assert (program.name, program.version, program.language) == ("one", "1.2.3", "python")
     assert program.description == "The first."
     assert program.source.startswith("def main")
@@ -45,16 +45,16 @@ def test_program_is_read_from_its_directory(library: Path) -> None:
 def test_unknown_inferlet_is_refused_with_those_there_are(library: Path) -> None:
     for name in ("two", "../one", "", ".", "one/../one", "x" * 10_000, "not-an-inferlet"):
         with pytest.raises(UnknownInferlet, match="There are: one"):
-            Registry(library).get(name)
+            Registry(library=library).get(name)
 
 
 def test_name_with_a_null_byte_is_unknown(library: Path) -> None:
     with pytest.raises(UnknownInferlet):
-        Registry(library).get("one\0")
+        Registry(library=library).get("one\0")
 
 
 def test_defaults_are_filled_in_and_problems_named(library: Path) -> None:
-    registry = Registry(library)
+    registry = Registry(library=library)
     assert registry.check("one", {"n": 1}) == {"n": 1, "m": 5}
     with pytest.raises(InvalidArguments, match=r"'n' is a required property.*It takes: n, m"):
         registry.check("one", {})
@@ -66,7 +66,7 @@ def test_defaults_are_filled_in_and_problems_named(library: Path) -> None:
 
 
 def test_changed_source_is_read_again(library: Path) -> None:
-    registry = Registry(library)
+    registry = Registry(library=library)
     before = registry.get("one")
     assert registry.get("one") is before
     (library / "one" / "main.py").write_text("def main(input):\n    return 22\n")
@@ -87,9 +87,20 @@ def test_changed_source_is_read_again(library: Path) -> None:
 def test_impossible_manifest_is_refused(library: Path, old: str, new: str, message: str) -> None:
     (library / "one" / "inferlet.toml").write_text(MANIFEST.replace(old, new))
     with pytest.raises(ConfigurationError, match=message):
-        Registry(library).get("one")
+        Registry(library=library).get("one")
 
 
 def test_digest_depends_on_what_decides_the_behaviour() -> None:
     one, same, other = (Program.from_source("x", text) for text in ("a", "a", "b"))
     assert one.digest == same.digest != other.digest
+
+
+def test_own_directory_comes_beside_the_library_and_wins(library: Path, tmp_path: Path) -> None:
+    assert {"one", "react"} <= {program.name for program in Registry(library).list()}
+    own = tmp_path / "own" / "one"
+    own.mkdir(parents=True)
+    (own / "inferlet.toml").write_text(MANIFEST.replace("1.2.3", "9.9.9"))
+    (own / "main.py").write_text("def main(input):\n    return 9\n")
+    registry = Registry(own.parent, library)
+    assert registry.get("one").version == "9.9.9"
+    assert [program.version for program in registry.list()] == ["9.9.9"]

@@ -12,16 +12,19 @@ import torch
 
 import pie_server
 from pie_scenarios.embedded_model import (
-    arithmetic,
-    compound,
+    chains,
     conversations,
     evaluate,
-    lookups,
+    failures,
+    joint_lookups,
     names,
-    problems,
-    programs,
+    operations,
+    parallel,
+    program_kinds,
     smalltalk,
+    stories,
     template,
+    topics,
     wording,
 )
 from pie_scenarios.embedded_model.draw import SHARED_NUMBERS, Draw, Phrases, split_of
@@ -31,7 +34,19 @@ from pie_scenarios.embedded_model.tooling import altered
 
 CHECKPOINT = Path(next(iter(pie_server.__path__))) / "model" / "embedded"
 TOOLS = (CALCULATOR, SEARCH, PYTHON)
-MODULES = (arithmetic, compound, lookups, names, problems, programs, smalltalk, wording)
+MODULES = (
+    chains,
+    failures,
+    joint_lookups,
+    names,
+    operations,
+    parallel,
+    program_kinds,
+    smalltalk,
+    stories,
+    topics,
+    wording,
+)
 
 
 def text_of(seed: int) -> str:

@@ -107,7 +107,7 @@ async def test_a_locked_file_delays_events_and_loses_none(tmp_path: Path) -> Non
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         append(journal, log, b"1")
-        while journal.statistics().failure is None:  # noqa: ASYNC110
+        while journal.statistics().failure is None:
             await trio.sleep(0.005)
         assert "locked" in str(journal.statistics().failure)
         assert log.stored_seq == 0
@@ -267,7 +267,7 @@ async def test_a_start_forgets_what_is_older_than_the_retention(tmp_path: Path) 
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
             await nursery.start(journal.run)
-            while await journal.find("old") is not None:  # noqa: ASYNC110
+            while await journal.find("old") is not None:
                 await trio.sleep(0.01)
             assert await journal.find("new") is not None
             journal.stop()

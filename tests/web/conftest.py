@@ -83,7 +83,7 @@ class FakeLauncher:
 
 async def eventually(condition: Callable[[], object]) -> None:
     """For what has no event to wait for; bounded by the server fixture."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():
         await trio.sleep(POLL_SECONDS)
 
 

@@ -44,6 +44,7 @@ SIDES: dict[str, Agent] = {
 }
 _STRONGEST = "client"
 _RUN_SECONDS = 600.0
+_TABLE_WIDTH = 116
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def _command(
     ]
     shape = AgentShape(rounds=rounds)
     trio.run(_measure, cells, shape, repeats, model)
-    console = Console()
+    # Wider than some terminals rather than cut: the figures are what one came for.
+    console = Console(width=max(Console().width, _TABLE_WIDTH))
     console.print(_table(cells, shape, repeats))
     if json_file is not None:
         raw = {"shape": asdict(shape), "model": model, "cells": [asdict(cell) for cell in cells]}
@@ -169,11 +171,17 @@ def _table(cells: list[Cell], shape: AgentShape, repeats: int) -> Table:
         title=f"{shape.rounds} rounds of {shape.generate_tokens} tokens generated and "
         f"{shape.append_tokens} appended; median of {repeats}, (min-max) of the ratios"
     )
-    for name in ("agents", "tool ms", *(f"{side}\nagents/s" for side in SIDES)):
-        table.add_column(name, justify="right")
-    table.add_column("throughput\nover client", justify="right")
-    table.add_column("throughput\nover no reuse", justify="right")
-    table.add_column("latency\nclient / inferlet", justify="right")
+    for name in (
+        "agents",
+        "tool\nms",
+        "inferlet\nagents/s",
+        "client\nagents/s",
+        "no reuse\nagents/s",
+        "throughput\n/ client",
+        "throughput\n/ no reuse",
+        "latency\nclient /",
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
         rates = [
             f"{statistics.median(run.agents_per_second for run in cell.runs[side]):.2f}"

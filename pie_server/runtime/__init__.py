@@ -1,0 +1,18 @@
+"""Runs inferlets: WebAssembly guests on wasmtime fibers, or trusted source as trio tasks.
+
+Knows nothing of models, contexts or sessions: a guest's operations go to a `Host` (see `port`).
+Only `fibers` knows wasmtime.
+"""
+
+from __future__ import annotations
+
+from pie_server.runtime.native import run_native as run_native
+from pie_server.runtime.port import Host as Host
+from pie_server.runtime.port import InstanceLimits as InstanceLimits
+from pie_server.runtime.port import JsonValue as JsonValue
+from pie_server.runtime.port import Mailbox as Mailbox
+from pie_server.runtime.programs import BuildProgress as BuildProgress
+from pie_server.runtime.registry import Program as Program
+from pie_server.runtime.registry import Registry as Registry
+from pie_server.runtime.runtime import Runtime as Runtime
+from pie_server.runtime.runtime import RuntimeStatistics as RuntimeStatistics
