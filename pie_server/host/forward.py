@@ -17,8 +17,6 @@ from pie_server.runtime.port import JsonValue
 if TYPE_CHECKING:
     from pie_server.host.instance_host import HostContext, InstanceHost, Reply
 
-_MAX_TOP_K = 256
-
 
 def flush(host: InstanceHost, request: Fill, reply: Reply) -> None:
     """Appends the fill to the context and computes its KV."""
@@ -40,10 +38,11 @@ def forward(host: InstanceHost, request: Forward, reply: Reply) -> None:
             host.random.getrandbits(63)
         )
     top_ks: dict[int, int] = {}
+    vocabulary = held.engine.checkpoint.config.vocab_size
     for wanted in request.distributions:
-        if not 1 <= wanted.top_k <= _MAX_TOP_K:
-            raise InvalidArguments(f"distribution.top_k must be between 1 and {_MAX_TOP_K}")
-        top_ks[_offset(wanted.index, len(fill))] = wanted.top_k
+        if not 0 <= wanted.top_k <= vocabulary:
+            raise InvalidArguments(f"distribution.top_k must be between 0 (all) and {vocabulary}")
+        top_ks[_offset(wanted.index, len(fill))] = wanted.top_k or vocabulary
     order = [_offset(position.index, len(fill)) for position in request.samplers]
     heads = [_offset(wanted.index, len(fill)) for wanted in request.distributions]
     _submit_forward(host, held, fill, samplers, top_ks, reply, order, heads)

@@ -104,7 +104,7 @@ class SampleAt(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class DistributionAt(msgspec.Struct, forbid_unknown_fields=True):
-    """A distribution at an offset of the fill."""
+    """A distribution at an offset of the fill; `top_k` 0 is the whole vocabulary."""
 
     index: int
     top_k: int = 256
