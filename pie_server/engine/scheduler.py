@@ -90,6 +90,9 @@ class Scheduler:
         self._arrivals = 0
         self._in_flight: list[_Placement] = []
         self._suspects: deque[Command] = deque()
+        # Commands that had to give their pages up. They wait until another one ends: begun again
+        # at once, they would take the pages that they were just made to leave.
+        self._held_back: set[Command] = set()
         self.statistics = SchedulerStatistics()
 
     # -- the host's side ---------------------------------------------------------------------
@@ -141,7 +144,10 @@ class Scheduler:
                 self._fill(batch)
             if batch.rows:
                 return batch
-            self._make_room()
+            if self._held_back:
+                self._held_back.clear()
+            else:
+                self._make_room()
         return None
 
     def complete(self, batch: Batch, result: StepResult) -> None:
@@ -197,6 +203,8 @@ class Scheduler:
         for command in self._heads:
             if len(batch.rows) == self._limits.rows:
                 return
+            if command in self._held_back:
+                continue
             if command.begun and command.context.missing_tokens == 1:
                 self._add_row(batch, command, 1)
             else:
@@ -259,7 +267,7 @@ class Scheduler:
         wanted = first.context.table.pages_needed(
             min(first.context.missing_tokens, self._limits.prefill_tokens)
         )
-        running = {command.context.identifier for command in self._heads}
+        running = {command.context.identifier: command for command in self._heads}
         victims = sorted(
             (c for c in self._contexts() if c.table.pages and c.identifier not in running),
             key=lambda context: context.last_used,
@@ -268,6 +276,8 @@ class Scheduler:
         for victim in victims:
             self.statistics.dropped_contexts += 1
             self.statistics.dropped_pages += victim.drop()
+            if (command := running.get(victim.identifier)) is not None:
+                self._held_back.add(command)
             self._prefixes.evict(wanted)
             if self._pool.free_pages >= wanted:
                 return
@@ -293,6 +303,7 @@ class Scheduler:
 
     def _end(self, command: Command, error: PieError | None) -> None:
         context = command.context
+        self._held_back.clear()
         queue = self._queues[context.identifier]
         was_head = queue[0] is command
         queue.remove(command)

@@ -97,7 +97,7 @@ async def test_requests_wait_for_pages_and_all_complete(open_engine: OpenEngine)
                     nursery.start_soon(one, number)
         assert len(done) == 8
         assert done[0] == expected[0]
-        assert engine.scheduler.statistics.dropped_contexts > 0
+        assert 0 < engine.scheduler.statistics.dropped_contexts <= 16  # no to and fro
 
 
 async def test_a_context_larger_than_the_pool_is_refused_and_others_go_on(
