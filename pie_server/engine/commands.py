@@ -8,7 +8,7 @@ a context whose pages were dropped in between needs no special case: the log is 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from pie_server.engine.batch import Distribution, Sample, SampledToken, TopTokens
@@ -26,19 +26,21 @@ class Command(ABC):
     Attributes:
         context: What it works on.
         fill: Tokens it appends when it begins.
-        priority: Higher goes first.
-        arrival: Set by the scheduler; breaks ties.
+        arrival: Set by the scheduler; earlier goes first.
         finished: Nothing is left to do.
+        steps: Steps it had a row in.
+        blocked_steps: Steps in a row in which there was no page for it.
+        reused_tokens: Tokens whose KV was there when it began.
     """
 
-    def __init__(self, context: Context, fill: Sequence[int], priority: int = 0) -> None:
+    def __init__(self, context: Context, fill: Sequence[int]) -> None:
         self.context = context
         self.fill = fill
-        self.priority = priority
         self.arrival = 0
         self.begun = False
         self.finished = False
         self.steps = 0
+        self.blocked_steps = 0
         self.reused_tokens = 0
 
     def begin(self) -> None:
@@ -83,9 +85,9 @@ class ForwardCommand(Command):
 
     Args:
         fill: Tokens to append, at least one unless the log has tokens without KV.
-        samplers: Offset in `fill` -> sampler; answered in the order of the mapping.
-        top_ks: Offset in `fill` -> number of most likely tokens to report.
-        on_done: Receives sampled tokens and distributions, or an error.
+        samplers: (offset in `fill`, sampler); one answer each, in this order.
+        top_ks: (offset in `fill`, number of most likely tokens to report); likewise.
+        on_done: Receives the command with its answers, or an error.
     """
 
     def __init__(
@@ -93,28 +95,35 @@ class ForwardCommand(Command):
         context: Context,
         fill: Sequence[int],
         *,
-        samplers: Mapping[int, SamplingParams],
-        top_ks: Mapping[int, int],
+        samplers: Sequence[tuple[int, SamplingParams]],
+        top_ks: Sequence[tuple[int, int]],
         on_done: Callable[[ForwardCommand, PieError | None], None],
-        priority: int = 0,
     ) -> None:
-        super().__init__(context, fill, priority)
-        self._samplers = _Pending(samplers)
-        self._top_ks = _Pending(top_ks)
+        super().__init__(context, fill)
+        self._samplers: _Readouts[SamplingParams, SampledToken] = _Readouts(samplers)
+        self._top_ks: _Readouts[int, TopTokens] = _Readouts(top_ks)
         self._on_done = on_done
-        self.sampled: dict[int, SampledToken] = {}
-        self.top_tokens: dict[int, TopTokens] = {}
+
+    @property
+    def sampled(self) -> list[SampledToken]:
+        """The answers of the samplers, once finished."""
+        return self._samplers.answers()
+
+    @property
+    def top_tokens(self) -> list[TopTokens]:
+        """The distributions, once finished."""
+        return self._top_ks.answers()
 
     def begin(self) -> None:
         first = len(self.context.tokens)
-        super().begin()
         self._samplers.shift(first)
         self._top_ks.shift(first)
+        super().begin()
 
     @property
     def first_readout(self) -> int:
-        waiting = [*self._samplers.waiting, *self._top_ks.waiting]
-        return min(waiting, default=len(self.context.tokens))
+        end = len(self.context.tokens)
+        return min(self._samplers.first_waiting(end), self._top_ks.first_waiting(end))
 
     def samples(self, start: int, stop: int, base: int) -> list[Sample]:
         return [
@@ -129,8 +138,8 @@ class ForwardCommand(Command):
         ]
 
     def accept(self, samples: list[SampledToken], distributions: list[TopTokens]) -> None:
-        self.sampled.update(self._samplers.answer(samples))
-        self.top_tokens.update(self._top_ks.answer(distributions))
+        self._samplers.accept(samples)
+        self._top_ks.accept(distributions)
         self.finished = self.context.missing_tokens == 0
 
     def fail(self, error: PieError) -> None:
@@ -163,9 +172,8 @@ class GenerateCommand(Command):
         stop_tokens: frozenset[int],
         on_token: Callable[[int], bool] | None,
         on_done: Callable[[GenerateCommand, PieError | None], None],
-        priority: int = 0,
     ) -> None:
-        super().__init__(context, fill, priority)
+        super().__init__(context, fill)
         self._params = params
         self._max_tokens = max_tokens
         self._stop_tokens = stop_tokens
@@ -202,33 +210,40 @@ class GenerateCommand(Command):
         self._on_done(self, None)
 
 
-class _Pending(Generic[T]):
-    """Readouts by position, each answered once even if its tokens are fed again."""
+class _Readouts(Generic[T, A]):
+    """What is asked at which position; each is answered once, even if its tokens are fed again."""
 
-    def __init__(self, by_offset: Mapping[int, T]) -> None:
-        self.waiting: dict[int, T] = dict(sorted(by_offset.items()))
-        self._first = 0
-        self._asked: list[int] = []
+    def __init__(self, asked: Sequence[tuple[int, T]]) -> None:
+        self._asked = list(asked)
+        self._answers: dict[int, A] = {}
+        self._row: list[int] = []  # indices of `_asked` that are in the row under way
 
     def shift(self, first: int) -> None:
-        self._first = first
-        self.waiting = {first + offset: value for offset, value in self.waiting.items()}
+        """Offsets become positions: the fill begins at position `first`."""
+        self._asked = [(first + offset, what) for offset, what in self._asked]
+
+    def first_waiting(self, end: int) -> int:
+        """The lowest position without an answer; `end` if there is none."""
+        waiting = (p for i, (p, _) in enumerate(self._asked) if i not in self._answers)
+        return min(waiting, default=end)
 
     def within(self, start: int, stop: int) -> list[tuple[int, T]]:
-        found = [(p, value) for p, value in self.waiting.items() if start <= p < stop]
-        self._asked = [position for position, _ in found]
-        return found
+        """What still waits for an answer among positions `start..stop`."""
+        self._row = [
+            index
+            for index, (position, _) in enumerate(self._asked)
+            if start <= position < stop and index not in self._answers
+        ]
+        return [self._asked[index] for index in self._row]
 
-    def answer(self, answers: Sequence[A]) -> dict[int, A]:
-        """The answers to what `within` found last, by offset."""
-        answered = {
-            position - self._first: answer
-            for position, answer in zip(self._asked, answers, strict=True)
-        }
-        for position in self._asked:
-            del self.waiting[position]
-        self._asked = []
-        return answered
+    def accept(self, answers: Sequence[A]) -> None:
+        """The answers to what `within` returned last."""
+        self._answers.update(zip(self._row, answers, strict=True))
+        self._row = []
+
+    def answers(self) -> list[A]:
+        """All answers, in the order of the questions."""
+        return [self._answers[index] for index in range(len(self._asked))]
 
 
 def not_finite(samples: Sequence[SampledToken]) -> DeviceError | None:

@@ -11,7 +11,7 @@ from pie_server.engine.commands import Command
 from pie_server.engine.gpu_task import GpuTask
 from pie_server.engine.model_runner import ModelRunner
 from pie_server.engine.scheduler import Scheduler, SchedulerLimits
-from pie_server.errors import ContextTooLong
+from pie_server.errors import ContextTooLong, PagesExceeded
 from pie_server.kv import Context, ContextState, Exports, PagePool, PrefixTree
 from pie_server.model.loader import Checkpoint
 
@@ -93,21 +93,27 @@ class Engine:
 
     # -- commands ----------------------------------------------------------------------------
 
-    def room(self, context: Context, fill_tokens: int) -> int:
-        """Tokens the context could still take behind `fill_tokens` more.
+    def room(self, tokens: int) -> int:
+        """How many tokens a context of `tokens` could still take.
 
         Raises:
-            ContextTooLong: There is no room for `fill_tokens`.
+            ContextTooLong: It is longer than the model's context already.
+            PagesExceeded: It is longer than the whole pool.
         """
         limit = self.checkpoint.config.max_context_tokens
-        total = len(context.tokens) + fill_tokens
-        if total > limit:
+        if tokens > limit:
             raise ContextTooLong(
-                f"{total} tokens do not fit the model's context of {limit}",
+                f"{tokens} tokens do not fit the model's context of {limit}",
                 hint="Truncate the context or send less.",
-                details={"tokens": total, "max_context_tokens": limit},
+                details={"tokens": tokens, "max_context_tokens": limit},
             )
-        return limit - total
+        capacity = self.pool.total_pages * self.pool.page_size_tokens
+        if tokens > capacity:
+            raise PagesExceeded(
+                f"{tokens} tokens do not fit the pool of {self.pool.total_pages} pages",
+                hint="Start the server with more --pages or use a shorter context.",
+            )
+        return min(limit, capacity) - tokens
 
     def submit(self, command: Command) -> None:
         """Queues a command behind the earlier ones of its context."""

@@ -84,9 +84,6 @@ class GpuTask:
         task_status.started()
         try:
             while True:
-                # Whoever was woken by the last step's results gets to submit before the next
-                # batch is formed.
-                await trio.lowlevel.checkpoint()
                 batch = self._scheduler.next_batch()
                 if batch is None:
                     self._work = trio.Event()
@@ -102,4 +99,8 @@ class GpuTask:
         except DeviceError as error:
             self._scheduler.step_failed(batch, error)
         else:
-            self._scheduler.complete(batch, result)
+            if self._scheduler.complete(batch, result):
+                # Whoever this woke may submit before the next batch is formed. Tasks that are
+                # ready at the same time run in any order, so one checkpoint is not enough.
+                await trio.lowlevel.checkpoint()
+                await trio.lowlevel.checkpoint()

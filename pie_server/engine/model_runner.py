@@ -54,7 +54,7 @@ class ModelRunner:
             if batch.distributions:
                 logits = self._logits(hidden, [request.index for request in batch.distributions])
                 distributions = top_tokens(logits, [d.top_k for d in batch.distributions])
-        except (RuntimeError, IndexError) as error:
+        except Exception as error:  # the barrier of the device: kernels raise anything
             raise DeviceError(f"the forward pass of step {batch.number} failed: {error}") from error
         return StepResult(samples, distributions, time.perf_counter() - started)
 

@@ -48,12 +48,11 @@ def _draw(logits: torch.Tensor, requests: Sequence[Sample]) -> torch.Tensor:
     def column(values: Sequence[float]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.float32, device=device)[:, None]
 
-    # A greedy row among sampled ones is the limit of top_k = 1.
     temperature = column([p.temperature or 1.0 for p in params])
     scaled, tokens = (logits / temperature).sort(dim=-1, descending=True)
     probabilities = scaled.softmax(dim=-1)
     vocabulary = logits.shape[-1]
-    top_k = column([1 if p.greedy else (p.top_k or vocabulary) for p in params])
+    top_k = column([p.top_k or vocabulary for p in params])
     top_p = column([p.top_p for p in params])
     min_p = column([p.min_p for p in params])
     before = probabilities.cumsum(dim=-1) - probabilities
@@ -67,6 +66,10 @@ def _draw(logits: torch.Tensor, requests: Sequence[Sample]) -> torch.Tensor:
     cumulative = (probabilities * keep).cumsum(dim=-1)
     threshold = column([request.uniform for request in requests]) * cumulative[:, -1:]
     ranks = torch.searchsorted(cumulative, threshold, right=True)
-    # Rounding can push the threshold onto the last kept rank's end.
-    ranks = ranks.minimum(keep.sum(dim=-1, keepdim=True) - 1)
-    return tokens.gather(1, ranks)[:, 0]
+    # Rounding can push the threshold onto the last kept rank's end; NaN logits keep no rank at all
+    # (their row fails later, by its log-probability).
+    ranks = ranks.minimum(keep.sum(dim=-1, keepdim=True) - 1).clamp_(min=0)
+    drawn = tokens.gather(1, ranks)[:, 0]
+    # The same operation as in an all-greedy step, so that ties fall the same way.
+    greedy = torch.tensor([p.greedy for p in params], device=device)
+    return torch.where(greedy, logits.argmax(dim=-1), drawn)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pie_server.errors import InvalidArguments
 
+LOWEST_TEMPERATURE = 1e-3  # below it the division overflows, and the result is greedy anyway
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
@@ -15,7 +16,7 @@ class SamplingParams:
     """One sampler.
 
     Attributes:
-        temperature: 0 is greedy; otherwise logits are divided by it.
+        temperature: 0 is greedy; otherwise logits are divided by it, and it is at least 0.001.
         top_k: Keep the k most likely tokens; 0 keeps all.
         top_p: Keep the smallest set of most likely tokens that reaches this probability.
         min_p: Drop tokens less likely than this share of the most likely one.
@@ -30,7 +31,7 @@ class SamplingParams:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("temperature", 0.0, 100.0),
+            ("temperature", 0.0 if self.temperature == 0 else LOWEST_TEMPERATURE, 100.0),
             ("top_k", 0, 1 << 20),
             ("top_p", 1e-6, 1.0),
             ("min_p", 0.0, 1.0),

@@ -5,14 +5,15 @@ idle: no timers. Decode rows go first, prefill is cut into chunks that share the
 a long prompt delays a decode step by a bounded amount. Runs on the event loop; synchronous; never
 touches a tensor.
 
-When pages run out, in this order: cached prefixes that nobody uses are evicted; a request that
-still finds no page waits while others can run; when nothing at all can run, contexts that are not
-about to run give up their pages (their token logs stay and they are recomputed later), then the
-youngest running ones. Nothing is ever killed for pages.
+When pages run out, in this order: cached prefixes that nobody uses are evicted; a command that
+still finds no page waits, and nothing that came later is begun before it; after some steps contexts
+that are not about to run give up their pages for it (their token logs stay and they are recomputed
+later); when nothing at all can run, the youngest running ones do. Nothing is ever killed for pages.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ from pie_server.engine.batch import Batch, Row, StepResult
 from pie_server.engine.commands import Command, not_finite
 from pie_server.errors import DeviceError, OperationCancelled, PagesExceeded, PieError
 from pie_server.kv import Context, ContextState, PagePool, PrefixTree
+
+_LOG = logging.getLogger(__name__)
+
+# Long enough for a short generation to end and leave its pages; short beside a long one.
+_PATIENCE_STEPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ class Scheduler:
             batch = Batch(self.statistics.steps + 1)
             if self._suspects:
                 self._add_suspect(batch)
-            else:
+            if not batch.rows:
                 self._fill(batch)
             if batch.rows:
                 return batch
@@ -150,13 +156,13 @@ class Scheduler:
                 self._make_room()
         return None
 
-    def complete(self, batch: Batch, result: StepResult) -> None:
-        """Hands out a step's results, in one synchronous loop."""
+    def complete(self, batch: Batch, result: StepResult) -> int:
+        """Hands out a step's results, in one synchronous loop. Returns how many commands ended."""
         self.statistics.steps += 1
         self.statistics.rows += len(batch.rows)
         self.statistics.device_seconds += result.seconds
         placements, self._in_flight = self._in_flight, []
-        sample = distribution = 0
+        sample = distribution = ended = 0
         for placed in placements:
             command, context = placed.command, placed.command.context
             samples = result.samples[sample : sample + placed.samples]
@@ -171,23 +177,24 @@ class Scheduler:
             if not self._is_head(command):
                 continue  # cancelled while the step ran; the KV it computed is valid all the same
             command.steps += 1
-            error = not_finite(samples)
-            if error is None:
-                command.accept(samples, tops)
-                if command.finished:
-                    self._end(command, None)
-            else:
+            error = not_finite(samples) or self._contained(
+                lambda command=command, samples=samples, tops=tops: command.accept(samples, tops)  # type: ignore[misc]
+            )
+            if error is not None or command.finished:
                 self._end(command, error)
+                ended += 1
+        return ended
 
     def step_failed(self, batch: Batch, error: DeviceError) -> None:
         """The whole step failed: run its rows again one by one, and fail those that fail alone."""
         self.statistics.steps += 1
         placements, self._in_flight = self._in_flight, []
         alive = [p.command for p in placements if self._is_head(p.command)]
-        if batch.copies:
-            # A page copy may not have run: KV behind it is unknown, the token logs are not.
-            for command in alive:
-                command.context.drop()
+        for placed in placements:
+            table = placed.command.context.table
+            # A page copy may not have run: then KV is unknown where the token log is not. Otherwise
+            # only what was reserved for this step goes back.
+            table.truncate(0 if batch.copies else table.length)
         if len(alive) == 1:
             self._end(alive[0], error)
         else:
@@ -197,23 +204,41 @@ class Scheduler:
 
     def _fill(self, batch: Batch) -> None:
         if not self._heads_sorted:
-            self._heads.sort(key=lambda command: (-command.priority, command.arrival))
+            self._heads.sort(key=lambda command: command.arrival)
             self._heads_sorted = True
         prefill: list[Command] = []
+        blocked: Command | None = None
         for command in self._heads:
             if len(batch.rows) == self._limits.rows:
                 return
             if command in self._held_back:
                 continue
-            if command.begun and command.context.missing_tokens == 1:
-                self._add_row(batch, command, 1)
-            else:
+            if not command.begun or command.context.missing_tokens > 1:
                 prefill.append(command)
+            elif not self._add_row(batch, command, 1):
+                blocked = blocked or command
         budget = self._limits.prefill_tokens
         for command in prefill:
-            if budget <= 0 or len(batch.rows) == self._limits.rows:
-                return
-            budget -= self._add_row(batch, command, budget)
+            if blocked is not None or budget <= 0 or len(batch.rows) == self._limits.rows:
+                break
+            used = self._add_row(batch, command, budget)
+            budget -= used
+            blocked = None if used else command
+        if blocked is not None:
+            self._wait_for_pages(batch, blocked)
+
+    def _wait_for_pages(self, batch: Batch, command: Command) -> None:
+        """The first command without pages waits; if long, those who wait for others make room."""
+        command.blocked_steps += 1
+        if command.blocked_steps < _PATIENCE_STEPS or not batch.rows:
+            return  # with an empty batch `_make_room` comes next
+        wanted = self._pages_wanted(command)
+        for context in self._waiting_contexts():
+            if self._pool.free_pages >= wanted:
+                break
+            self._drop(context, wanted)
+        if self._pool.free_pages >= wanted:
+            self._add_row(batch, command, self._limits.prefill_tokens)
 
     def _add_row(self, batch: Batch, command: Command, budget: int) -> int:
         """Adds the next tokens of a command; returns how many, 0 if there are no pages for it."""
@@ -230,12 +255,13 @@ class Scheduler:
         copies = context.table.try_extend(count)
         if copies is None:
             return 0
+        command.blocked_steps = 0
         context.state = ContextState.RUNNING
         stop, base = start + count, batch.token_count
         samples = command.samples(start, stop, base)
         distributions = command.distributions(start, stop, base)
         batch.copies += copies
-        batch.rows.append(Row(context.tokens[start:stop], start, context.table.pages))
+        batch.rows.append(Row(context.tokens[start:stop], start, list(context.table.pages)))
         batch.samples += samples
         batch.distributions += distributions
         batch.token_count += count
@@ -264,32 +290,41 @@ class Scheduler:
     def _make_room(self) -> None:
         """Nothing can run: take pages from those who can wait, for the first in line."""
         first = self._heads[0]
-        wanted = first.context.table.pages_needed(
-            min(first.context.missing_tokens, self._limits.prefill_tokens)
-        )
-        running = {command.context.identifier: command for command in self._heads}
-        victims = sorted(
-            (c for c in self._contexts() if c.table.pages and c.identifier not in running),
-            key=lambda context: context.last_used,
-        )
-        victims += [c.context for c in reversed(self._heads[1:]) if c.context.table.pages]
-        for victim in victims:
-            self.statistics.dropped_contexts += 1
-            self.statistics.dropped_pages += victim.drop()
-            if (command := running.get(victim.identifier)) is not None:
-                self._held_back.add(command)
-            self._prefixes.evict(wanted)
+        wanted = self._pages_wanted(first)
+        for context in self._waiting_contexts():
+            self._drop(context, wanted)
             if self._pool.free_pages >= wanted:
                 return
-        if self._pool.free_pages < wanted:
-            self._end(
-                first,
-                PagesExceeded(
-                    f"the context needs {wanted} more pages, but the pool has only "
-                    f"{self._pool.total_pages} in all",
-                    hint="Start the server with more --pages or use a shorter context.",
-                ),
-            )
+        for command in reversed(self._heads[1:]):
+            if command.context.table.pages:
+                self._drop(command.context, wanted)
+                self._held_back.add(command)
+            if self._pool.free_pages >= wanted:
+                return
+        self._end(
+            first,
+            PagesExceeded(
+                f"the context needs {wanted} more pages, but the pool has only "
+                f"{self._pool.total_pages} in all",
+                hint="Start the server with more --pages or use a shorter context.",
+            ),
+        )
+
+    def _pages_wanted(self, command: Command) -> int:
+        context = command.context
+        return context.table.pages_needed(min(context.missing_tokens, self._limits.prefill_tokens))
+
+    def _waiting_contexts(self) -> list[Context]:
+        """Contexts with pages and without commands: idle ones first, then those with a tool."""
+        waiting = (
+            c for c in self._contexts() if c.table.pages and c.identifier not in self._queues
+        )
+        return sorted(waiting, key=lambda c: (c.state is ContextState.PARKED, c.last_used))
+
+    def _drop(self, context: Context, wanted: int) -> None:
+        self.statistics.dropped_contexts += 1
+        self.statistics.dropped_pages += context.drop()
+        self._prefixes.evict(wanted - self._pool.free_pages)
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -318,6 +353,18 @@ class Scheduler:
             computed = context.table.length
             self._prefixes.insert(context.scope, context.tokens[:computed], context.table.pages)
         if error is None:
-            command.complete()
+            self._contained(command.complete)
         else:
-            command.fail(error)
+            self._contained(lambda: command.fail(error))
+
+    @staticmethod
+    def _contained(call: Callable[[], None]) -> PieError | None:
+        """Runs what belongs to one instance: its failure ends its command and nothing else."""
+        try:
+            call()
+        except PieError as error:
+            return error
+        except Exception:  # the barrier of one command
+            _LOG.exception("a command's owner failed")
+            return DeviceError("the result could not be handed out; the server's log explains it")
+        return None

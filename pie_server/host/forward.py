@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pie_server.engine.commands import Command, ForwardCommand, GenerateCommand
 from pie_server.engine.sampling import SamplingParams
 from pie_server.errors import ContextTooLong, InvalidArguments, InvalidRequest, PieError
-from pie_server.host.fills import Segment
+from pie_server.host.fills import ChatState
 from pie_server.host.generation import GeneratedText, TokenSink, text_of
 from pie_server.host.requests import Fill, Forward, Generate
 from pie_server.runtime.port import JsonValue
@@ -20,82 +20,80 @@ if TYPE_CHECKING:
 
 def flush(host: InstanceHost, request: Fill, reply: Reply) -> None:
     """Appends the fill to the context and computes its KV."""
-    held, fill = _fill(host, request.context, request.fill)
-    if not fill and held.context.missing_tokens == 0:
-        reply.complete({"tokens": len(held.context.tokens)})
+    planned = _plan(host, request)
+    held = planned.held
+    idle = not held.engine.scheduler.is_busy(held.context)
+    if not planned.fill and idle and held.context.missing_tokens == 0:
+        held.chat = planned.chat
+        reply.complete({"tokens": planned.length})
         return
-    _submit_forward(host, held, fill, {}, {}, reply)
+    _submit_forward(host, planned, [], [], reply)
 
 
 def forward(host: InstanceHost, request: Forward, reply: Reply) -> None:
     """Appends the fill and reads out tokens and distributions at chosen offsets."""
-    held, fill = _fill(host, request.context, request.fill)
-    if not fill:
+    planned = _plan(host, request)
+    length = len(planned.fill)
+    if not length:
         raise InvalidArguments("context.forward needs at least one token to feed")
-    samplers: dict[int, SamplingParams] = {}
-    for position in request.samplers:
-        samplers[_offset(position.index, len(fill))] = position.sampler.params(
-            host.random.getrandbits(63)
-        )
-    top_ks: dict[int, int] = {}
-    vocabulary = held.engine.checkpoint.config.vocab_size
+    samplers = [
+        (_offset(wanted.index, length), wanted.sampler.params(host.random.getrandbits(63)))
+        for wanted in request.samplers
+    ]
+    vocabulary = planned.held.engine.checkpoint.config.vocab_size
+    top_ks: list[tuple[int, int]] = []
     for wanted in request.distributions:
         if not 0 <= wanted.top_k <= vocabulary:
             raise InvalidArguments(f"distribution.top_k must be between 0 (all) and {vocabulary}")
-        top_ks[_offset(wanted.index, len(fill))] = wanted.top_k or vocabulary
-    order = [_offset(position.index, len(fill)) for position in request.samplers]
-    heads = [_offset(wanted.index, len(fill)) for wanted in request.distributions]
-    _submit_forward(host, held, fill, samplers, top_ks, reply, order, heads)
+        top_ks.append((_offset(wanted.index, length), wanted.top_k or vocabulary))
+    _submit_forward(host, planned, samplers, top_ks, reply)
 
 
 def generate(host: InstanceHost, request: Generate, reply: Reply) -> None:
     """Appends the fill and decodes until a stop token, a stop string or `max_tokens`."""
-    held, fill = _fill(host, request.context, request.fill)
-    context, checkpoint = held.context, held.engine.checkpoint
-    if not fill and not context.tokens:
+    planned = _plan(host, request)
+    held, checkpoint = planned.held, planned.held.engine.checkpoint
+    if not planned.length:
         raise InvalidArguments("context.generate needs a context or a fill to continue from")
     if request.max_tokens < 1:
         raise InvalidArguments(f"max_tokens is {request.max_tokens}, it must be at least 1")
-    room = held.engine.room(context, held.reserved_tokens + len(fill))
+    room = held.engine.room(planned.length)
     if room < 1:
         raise ContextTooLong("the context is full: nothing can be generated")
     most = min(request.max_tokens, room)
-    host.check_pages(held, len(fill) + most)
-    stops = frozenset(
-        request.stop_tokens if request.stop_tokens is not None else checkpoint.config.eos_tokens
-    )
+    params = request.sampler.params(host.random.getrandbits(63))
+    host.check_pages(held, planned.length + most)
+    stops = request.stop_tokens
+    if stops is None:
+        stops = list(checkpoint.config.eos_tokens)
     sink: TokenSink | None = None
     if request.stream or request.stop:
         emit = (lambda text: host.session.emit("text", {"text": text})) if request.stream else None
         sink = TokenSink(checkpoint.tokenizer, request.stop, emit)
-    reserved = len(fill) + most
 
     def on_done(command: GenerateCommand, error: PieError | None) -> None:
         held.generating = False
-        held.reserved_tokens -= reserved
-        tail = context.tokens[-1] if context.tokens else None
-        held.chat = replace(held.chat, tail=tail)
-        _count(host, command)
+        _settle(host, planned, command)
         host.usage.generated_tokens += len(command.generated)
         # A watched generation that fails still shows what was said before.
         text = sink.finish() if sink else text_of(checkpoint.tokenizer, command.generated)
+        error = error or (sink.error if sink else None)
         if error is not None:
             reply.fail(error)
         else:
             reply.complete(_generated(host, command, text))
 
     command = GenerateCommand(
-        context,
-        fill,
-        params=request.sampler.params(host.random.getrandbits(63)),
+        held.context,
+        planned.fill,
+        params=params,
         max_tokens=most,
-        stop_tokens=frozenset() if request.ignore_eos else stops,
+        stop_tokens=frozenset() if request.ignore_eos else frozenset(stops),
         on_token=sink.feed if sink else None,
         on_done=on_done,
     )
     held.generating = True
-    held.reserved_tokens += reserved
-    _submit(host, held, command, reply)
+    _submit(host, planned, planned.length + most, command, reply)
 
 
 def _generated(host: InstanceHost, command: GenerateCommand, text: GeneratedText) -> JsonValue:
@@ -124,67 +122,88 @@ def _generated(host: InstanceHost, command: GenerateCommand, text: GeneratedText
 
 def _submit_forward(
     host: InstanceHost,
-    held: HostContext,
-    fill: list[int],
-    samplers: dict[int, SamplingParams],
-    top_ks: dict[int, int],
+    planned: _Planned,
+    samplers: Sequence[tuple[int, SamplingParams]],
+    top_ks: Sequence[tuple[int, int]],
     reply: Reply,
-    order: Sequence[int] = (),
-    heads: Sequence[int] = (),
 ) -> None:
-    held.engine.room(held.context, held.reserved_tokens + len(fill))
-    host.check_pages(held, len(fill))
+    host.check_pages(planned.held, planned.length)
 
     def on_done(command: ForwardCommand, error: PieError | None) -> None:
-        held.reserved_tokens -= len(fill)
-        _count(host, command)
+        _settle(host, planned, command)
         if error is not None:
             reply.fail(error)
             return
         length = len(command.context.tokens)
-        if not order and not heads:
+        if not samplers and not top_ks:
             reply.complete({"tokens": length})
             return
-        tops = [command.top_tokens[offset] for offset in heads]
         reply.complete(
             {
                 "length": length,
-                "tokens": [command.sampled[offset].token for offset in order],
+                "tokens": [sampled.token for sampled in command.sampled],
                 "distributions": [
-                    {"tokens": list(top.tokens), "probabilities": list(top.probabilities)}
-                    for top in tops
+                    {"tokens": [*top.tokens], "probabilities": [*top.probabilities]}
+                    for top in command.top_tokens
                 ],
             }
         )
 
-    held.reserved_tokens += len(fill)
-    command = ForwardCommand(held.context, fill, samplers=samplers, top_ks=top_ks, on_done=on_done)
-    _submit(host, held, command, reply)
+    command = ForwardCommand(
+        planned.held.context, planned.fill, samplers=samplers, top_ks=top_ks, on_done=on_done
+    )
+    _submit(host, planned, planned.length, command, reply)
 
 
-def _submit(host: InstanceHost, held: HostContext, command: Command, reply: Reply) -> None:
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A fill that was rendered and fits, but changes nothing yet.
+
+    Attributes:
+        chat: The chat state behind it.
+        before: The chat state without it.
+        length: Tokens of the context behind it.
+    """
+
+    held: HostContext
+    fill: list[int]
+    chat: ChatState
+    before: ChatState
+    length: int
+
+
+def _plan(host: InstanceHost, request: Fill) -> _Planned:
+    held = host.context(request.context)
+    if held.generating:
+        raise InvalidRequest(
+            f"context {request.context} is generating", hint="Await the generation first."
+        )
+    fill, chat = held.renderer.render(request.fill, held.chat, held.planned_tokens)
+    length = held.planned_tokens + len(fill)
+    held.engine.room(length)
+    return _Planned(held, fill, chat, held.chat, length)
+
+
+def _submit(
+    host: InstanceHost, planned: _Planned, planned_tokens: int, command: Command, reply: Reply
+) -> None:
+    held = planned.held
+    held.chat, held.planned_tokens = planned.chat, planned_tokens
     host.usage.prompt_tokens += len(command.fill)
     reply.cancel = lambda: held.engine.scheduler.cancel(command)
     held.engine.submit(command)
 
 
-def _count(host: InstanceHost, command: Command) -> None:
+def _settle(host: InstanceHost, planned: _Planned, command: Command) -> None:
+    """Takes a command's end into the books, however it ended."""
+    held, tokens = planned.held, planned.held.context.tokens
+    held.settle()
+    if not command.begun:
+        held.chat = planned.before  # it was cancelled in the queue: its fill was never appended
+    elif tokens and held.planned_tokens == len(tokens):
+        held.chat = replace(held.chat, tail=tokens[-1])
     host.usage.forward_steps += command.steps
     host.usage.reused_tokens += command.reused_tokens
-
-
-def _fill(
-    host: InstanceHost, identifier: int, segments: Sequence[Segment]
-) -> tuple[HostContext, list[int]]:
-    held = host.context(identifier)
-    if held.generating:
-        raise InvalidRequest(
-            f"context {identifier} is generating", hint="Await the generation first."
-        )
-    fill, chat = held.renderer.render(segments, held.chat)
-    held.engine.room(held.context, held.reserved_tokens + len(fill))
-    held.chat = chat
-    return held, fill
 
 
 def _offset(index: int, length: int) -> int:

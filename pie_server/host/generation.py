@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
+from pie_server.errors import PieError
 from pie_server.model.tokenizer import IncrementalDecoder, Tokenizer
 from pie_server.model.tool_parser import ToolCall, ToolCallParser
 
@@ -40,6 +41,10 @@ class TokenSink:
         tokenizer: Of the model.
         stop: Strings that end the generation; they are not part of the text.
         emit: Receives text for the client, or None.
+
+    Attributes:
+        stopped: A stop string was found.
+        error: What `emit` raised; nothing is emitted after it.
     """
 
     def __init__(
@@ -55,9 +60,10 @@ class TokenSink:
         self._pending = ""
         self._next_emit = 0.0
         self.stopped = False
+        self.error: PieError | None = None
 
     def feed(self, token: int) -> bool:
-        """Takes one token; True if a stop string is complete."""
+        """Takes one token; True if a stop string is complete, or the text has nowhere to go."""
         piece = self._decoder.feed(token)
         if not piece:
             return False
@@ -68,7 +74,7 @@ class TokenSink:
             # Text that may turn out to be the begin of a stop string is held back.
             held = 0 if self.stopped or not self._stop else self._longest - 1
             self._show(max(self._shown, len(self._text) - held))
-        return self.stopped
+        return self.stopped or self.error is not None
 
     def finish(self) -> GeneratedText:
         """Ends the stream: everything that was held back goes out."""
@@ -92,8 +98,11 @@ class TokenSink:
             self._send()
 
     def _send(self) -> None:
-        if self._emit is not None and self._pending:
-            self._emit(self._pending)
+        if self._emit is not None and self._pending and self.error is None:
+            try:
+                self._emit(self._pending)
+            except PieError as error:  # the session has said too much, or the journal is behind
+                self.error = error
             self._next_emit = trio.current_time() + _STREAM_INTERVAL_SECONDS
         self._pending = ""
 

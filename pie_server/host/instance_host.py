@@ -18,6 +18,7 @@ from pie_server.engine.engine import Engine
 from pie_server.errors import (
     InvalidArguments,
     InvalidRequest,
+    LimitExceeded,
     OperationCancelled,
     OperationsExceeded,
     PagesExceeded,
@@ -35,6 +36,8 @@ from pie_server.runtime.port import InstanceLimits, JsonValue, Mailbox
 
 _LOG = logging.getLogger(__name__)
 
+MAX_CONTEXTS = 1024  # of one instance: a tree search has tens, a leak has thousands
+
 
 @dataclass(eq=False, slots=True)
 class HostContext:
@@ -42,16 +45,21 @@ class HostContext:
 
     Attributes:
         chat: Where its conversation stands, behind all fills submitted so far.
-        generating: A generation is queued or running, so the chat state is not known yet.
-        reserved_tokens: Tokens that submitted commands may still add to the log.
+        planned_tokens: Length of the log when everything submitted has run (at most).
+        generating: A generation is queued or running, so neither is settled yet.
     """
 
     engine: Engine
     context: Context
     renderer: FillRenderer
     chat: ChatState
+    planned_tokens: int
     generating: bool = False
-    reserved_tokens: int = 0
+
+    def settle(self) -> None:
+        """A command has ended: with no other queued, the log says how long it is."""
+        if not self.engine.scheduler.is_busy(self.context):
+            self.planned_tokens = len(self.context.tokens)
 
 
 class Reply:
@@ -134,13 +142,15 @@ class InstanceHost:
         if self._closed:
             return
         self._closed = True
-        for reply in list(self.in_flight.values()):
-            if reply.cancel is not None:
-                reply.cancel()
-        self.in_flight.clear()
-        for held in self._contexts.values():
-            held.engine.release(held.context)
-        self._contexts.clear()
+        try:
+            for reply in list(self.in_flight.values()):
+                if reply.cancel is not None:
+                    reply.cancel()
+        finally:
+            self.in_flight.clear()
+            for held in self._contexts.values():
+                held.engine.release(held.context)
+            self._contexts.clear()
 
     def _start(self, number: int, raw: Mapping[str, JsonValue], mailbox: Mailbox) -> None:
         entry, request = self._parse(raw)
@@ -222,14 +232,28 @@ class InstanceHost:
         self._last_call += 1
         return f"call_{self._last_call}"
 
+    def check_contexts(self) -> None:
+        """Refuses one context too many. Raises LimitExceeded."""
+        if len(self._contexts) >= MAX_CONTEXTS:
+            raise LimitExceeded(
+                f"this instance has {MAX_CONTEXTS} contexts, the most it may have",
+                hint="Release some of them first.",
+            )
+
     def hold(self, engine: Engine, context: Context, chat: ChatState) -> int:
         """Takes a context over; returns its handle."""
-        renderer = self._renderers.get(engine.checkpoint.name)
-        if renderer is None:
-            renderer = FillRenderer(engine.checkpoint, self._schemas)
-            self._renderers[engine.checkpoint.name] = renderer
-        self._contexts[context.identifier] = HostContext(engine, context, renderer, chat)
+        self._contexts[context.identifier] = HostContext(
+            engine, context, self.renderer(engine), chat, len(context.tokens)
+        )
         return context.identifier
+
+    def renderer(self, engine: Engine) -> FillRenderer:
+        """What turns fills into tokens for a model."""
+        found = self._renderers.get(engine.checkpoint.name)
+        if found is None:
+            found = FillRenderer(engine.checkpoint, self._schemas)
+            self._renderers[engine.checkpoint.name] = found
+        return found
 
     def drop(self, identifier: int) -> None:
         """Releases a context."""
@@ -237,17 +261,23 @@ class InstanceHost:
         del self._contexts[identifier]
         held.engine.release(held.context)
 
-    def held_pages(self) -> int:
-        """KV pages that this instance's contexts hold, shared ones counted once."""
-        return len({page for held in self._contexts.values() for page in held.context.table.pages})
+    def promised_pages(self) -> int:
+        """KV pages this instance's contexts hold (shared ones once) and may still need."""
+        pages: set[int] = set()
+        more = 0
+        for held in self._contexts.values():
+            table, size = held.context.table, held.engine.settings.page_size_tokens
+            pages.update(table.pages)
+            more += max(0, -(-held.planned_tokens // size) - len(table.pages))
+        return len(pages) + more
 
-    def check_pages(self, held: HostContext, new_tokens: int) -> None:
+    def check_pages(self, held: HostContext, planned_tokens: int) -> None:
         """Refuses what would take the instance over its page limit. Raises PagesExceeded."""
         if self.limits.pages is None:
             return
-        context = held.context
-        more = context.table.pages_needed(context.missing_tokens + new_tokens)
-        total = self.held_pages() + more
+        before, held.planned_tokens = held.planned_tokens, planned_tokens
+        total = self.promised_pages()
+        held.planned_tokens = before
         if total > self.limits.pages:
             raise PagesExceeded(
                 f"this needs {total} KV pages, the instance may hold {self.limits.pages}",

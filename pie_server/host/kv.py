@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pie_server.errors import InvalidArguments, InvalidRequest
+from pie_server.errors import InvalidArguments, InvalidRequest, LimitExceeded
 from pie_server.host.fills import ChatState
 from pie_server.host.requests import (
     ContextRequest,
@@ -20,9 +20,12 @@ from pie_server.runtime.port import JsonValue
 if TYPE_CHECKING:
     from pie_server.host.instance_host import HostContext, InstanceHost
 
+MAX_EXPORTS = 256  # of one tenant: their token logs stay in memory, their pages in the pool
+
 
 def create(host: InstanceHost, request: CreateContext) -> JsonValue:
     """An empty context."""
+    host.check_contexts()
     engine = host.engine(request.model)
     context = engine.create_context(host.session.tenant, prefix_reuse=request.prefix_reuse)
     return {"context": host.hold(engine, context, ChatState())}
@@ -30,6 +33,7 @@ def create(host: InstanceHost, request: CreateContext) -> JsonValue:
 
 def fork(host: InstanceHost, request: ContextRequest) -> JsonValue:
     """A context over the same pages."""
+    host.check_contexts()
     held = _quiet(host, request.context, "fork")
     context = held.engine.fork(held.context)
     return {"context": host.hold(held.engine, context, held.chat)}
@@ -48,7 +52,9 @@ def truncate(host: InstanceHost, request: Truncate) -> JsonValue:
         held.context.truncate(request.length)
     except ValueError as error:
         raise InvalidArguments(f"context.truncate: {error}") from None
-    held.chat = _chat_of(held.context)
+    tokens = held.context.tokens
+    held.chat = held.chat.truncated(request.length, tokens[-1] if tokens else None)
+    held.settle()
     return None
 
 
@@ -61,7 +67,7 @@ def info(host: InstanceHost, request: ContextRequest) -> JsonValue:
         "pages": len(context.table.pages),
         "shared_pages": context.table.shared_pages(),
         "state": context.state.value,
-        "pending_tokens": held.reserved_tokens,
+        "pending_tokens": held.planned_tokens - len(context.tokens),
     }
 
 
@@ -69,19 +75,26 @@ def render(host: InstanceHost, request: Fill) -> JsonValue:
     """The tokens that a fill would append; changes nothing."""
     held = _settled(host, request.context)
     tokens: list[JsonValue] = []
-    tokens.extend(held.renderer.render(request.fill, held.chat)[0])
+    tokens.extend(held.renderer.render(request.fill, held.chat, held.planned_tokens)[0])
     return tokens
 
 
 def save(host: InstanceHost, request: Save) -> JsonValue:
     """Exports a context under a name of the tenant."""
     held = _quiet(host, request.context, "save")
+    if held.engine.exports.count(host.session.tenant) >= MAX_EXPORTS:
+        raise LimitExceeded(
+            f"the tenant has saved {MAX_EXPORTS} contexts, the most it may",
+            hint="Delete some of them first.",
+        )
+    held.context.memo = held.chat
     held.engine.save(held.context, request.name)
     return None
 
 
 def open_saved(host: InstanceHost, request: Named) -> JsonValue:
     """A fork of an exported context, or null."""
+    host.check_contexts()
     engine = host.engine(request.model)
     context = engine.open(host.session.tenant, request.name)
     if context is None:
@@ -91,6 +104,7 @@ def open_saved(host: InstanceHost, request: Named) -> JsonValue:
 
 def take_saved(host: InstanceHost, request: Named) -> JsonValue:
     """The exported context itself, or null; the name is free again."""
+    host.check_contexts()
     engine = host.engine(request.model)
     context = engine.take(host.session.tenant, request.name)
     if context is None:
@@ -133,5 +147,6 @@ def _quiet(host: InstanceHost, identifier: int, verb: str) -> HostContext:
 
 
 def _chat_of(context: Context) -> ChatState:
-    tokens = context.tokens
-    return ChatState(begun=bool(tokens), tail=tokens[-1] if tokens else None)
+    """The chat state that was saved with an export."""
+    assert isinstance(context.memo, ChatState)
+    return context.memo

@@ -35,7 +35,7 @@ def info(host: InstanceHost, request: ModelRequest) -> JsonValue:
 def encode(host: InstanceHost, request: Encode) -> JsonValue:
     """Text to tokens."""
     tokens: list[JsonValue] = []
-    tokens.extend(host.engine(request.model).checkpoint.tokenizer.encode(request.text))
+    tokens.extend(host.renderer(host.engine(request.model)).encode(request.text))
     return tokens
 
 

@@ -45,12 +45,10 @@ class Services:
     Attributes:
         engines: By model name; the first is the default.
         tools: What `tools.call` can reach.
-        sandbox_backend: `docker`, `wasm` or None.
     """
 
     engines: Mapping[str, Engine]
     tools: ToolRegistry
-    sandbox_backend: str | None = None
 
 
 @dataclass(slots=True)

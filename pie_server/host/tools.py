@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import trio
 
+from pie_server.errors import PieError
 from pie_server.host.requests import Empty, ToolCallRequest
 from pie_server.runtime.port import JsonValue
 from pie_tools.tool import ToolCallContext
@@ -35,10 +37,17 @@ async def call(host: InstanceHost, request: ToolCallRequest) -> JsonValue:
         held.engine.park(held.context)
     pages = len({page for held in parked for page in held.context.table.pages})
     usage.parked_pages_peak = max(usage.parked_pages_peak, pages)
+
+    def on_output(text: str) -> None:
+        # A session that has said too much loses output here and fails at the result below: the
+        # tool must not see an error that is not its own.
+        with contextlib.suppress(PieError):
+            session.emit("stdout", {"call_id": call_id, "text": text})
+
     context = ToolCallContext(
         session_id=session.id,
         call_id=call_id,
-        on_output=lambda text: session.emit("stdout", {"call_id": call_id, "text": text}),
+        on_output=on_output,
         sandbox=host.sandbox,
     )
     started = trio.current_time()

@@ -33,6 +33,7 @@ class Context:
         tokens: The token log, from the first token.
         table: Pages of the leading `table.length` tokens of the log.
         last_used: Step number of its last forward pass, for choosing what to drop.
+        memo: What the layer above wants to keep with it; immutable, copied by `fork`.
     """
 
     identifier: int
@@ -44,6 +45,7 @@ class Context:
     state: ContextState = ContextState.IDLE
     last_used: int = 0
     released: bool = False
+    memo: object = None
 
     def __post_init__(self) -> None:
         self.table = PageTable(self.pool)
@@ -58,6 +60,7 @@ class Context:
         other = Context(identifier, self.pool, self.scope, self.prefix_reuse, list(self.tokens))
         other.table = self.table.fork()
         other.last_used = self.last_used
+        other.memo = self.memo
         return other
 
     def truncate(self, length: int) -> None:

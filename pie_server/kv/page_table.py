@@ -100,8 +100,8 @@ class PageTable:
         return -(-tokens // self._pool.page_size_tokens)
 
     def _tail_is_shared(self) -> bool:
-        # Only the page that the next token is written into matters; pages behind `length` were
-        # acquired by this table alone.
+        # Only the page that the next token is written into matters: what lies behind it was
+        # reserved by this table and is shared with nobody.
         partial = self.length % self._pool.page_size_tokens != 0
         at = self.length // self._pool.page_size_tokens
         return partial and self._pool.references(self.pages[at]) > 1

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 
 from pie_server.kv.page_pool import PagePool
 
+# The scope, or the parent's number; and the tokens of the page.
+_Key = tuple[object, tuple[int, ...]]
+
 
 @dataclass(slots=True)
 class _Node:
     number: int
-    key: tuple[object, tuple[int, ...]]
+    key: _Key
     page: int
     parent: _Node | None
     children: int = 0
@@ -41,9 +44,9 @@ class PrefixTree:
     """
 
     pool: PagePool
-    # Oldest first. A touch moves a path leaf first, so a parent always stands behind its children
-    # and eviction from the front meets leaves before their parents.
-    _nodes: OrderedDict[tuple[object, tuple[int, ...]], _Node] = field(default_factory=OrderedDict)
+    _nodes: dict[_Key, _Node] = field(default_factory=dict)
+    # Nodes without children, least recently used first: the only ones that can be evicted.
+    _leaves: OrderedDict[_Key, _Node] = field(default_factory=OrderedDict)
     _next_number: int = 0
     _matched_tokens: int = 0
     _missed_tokens: int = 0
@@ -79,9 +82,10 @@ class PrefixTree:
             node = _Node(self._next_number, key, pages[index], parent)
             self._next_number += 1
             self.pool.retain([node.page])
-            self._nodes[key] = node
+            self._nodes[key] = self._leaves[key] = node
             if parent is not None:
                 parent.children += 1
+                self._leaves.pop(parent.key, None)
             path.append(node)
             parent = node
         self._touch(path)
@@ -92,22 +96,29 @@ class PrefixTree:
         Returns:
             How many pages became free.
         """
-        freed = 0
-        for key, node in list(self._nodes.items()):
-            if freed == count:
-                break
-            if node.children == 0 and self.pool.references(node.page) == 1:
-                del self._nodes[key]
-                if node.parent is not None:
-                    node.parent.children -= 1
-                self.pool.release([node.page])
-                freed += 1
+        freed = in_use = 0
+        while freed < count and in_use < len(self._leaves):
+            key, node = next(iter(self._leaves.items()))
+            if self.pool.references(node.page) > 1:
+                self._leaves.move_to_end(key)  # somebody uses it now, so it is not the oldest
+                in_use += 1
+                continue
+            del self._nodes[key], self._leaves[key]
+            parent = node.parent
+            if parent is not None:
+                parent.children -= 1
+                if parent.children == 0:
+                    self._leaves[parent.key] = parent
+                    self._leaves.move_to_end(parent.key, last=False)
+            self.pool.release([node.page])
+            freed += 1
         return freed
 
     def clear(self) -> None:
         """Forgets every page (pages that contexts use stay with them)."""
         self.pool.release(node.page for node in self._nodes.values())
         self._nodes.clear()
+        self._leaves.clear()
 
     def pages(self) -> Iterator[int]:
         """Every page the tree holds, for integrity checks."""
@@ -130,11 +141,9 @@ class PrefixTree:
         return path
 
     @staticmethod
-    def _key(
-        scope: str, parent: _Node | None, tokens: Sequence[int]
-    ) -> tuple[object, tuple[int, ...]]:
+    def _key(scope: str, parent: _Node | None, tokens: Sequence[int]) -> _Key:
         return (scope if parent is None else parent.number, tuple(tokens))
 
     def _touch(self, path: list[_Node]) -> None:
-        for node in reversed(path):
-            self._nodes.move_to_end(node.key)
+        if path and path[-1].key in self._leaves:
+            self._leaves.move_to_end(path[-1].key)

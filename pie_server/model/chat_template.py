@@ -16,6 +16,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pie_server.errors import CheckpointError, TemplateError
+from pie_server.model.config import read_json
 
 Message = Mapping[str, object]
 
@@ -54,12 +55,11 @@ class ChatTemplate:
             CheckpointError: There is no template, or it does not compile.
         """
         path = directory / "tokenizer_config.json"
-        raw = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        tokens = {name: value for name, value in raw.items() if name.endswith("_token")}
+        raw = read_json(path) if path.exists() else {}
         tokens = {
-            name: value["content"] if isinstance(value, dict) else value
-            for name, value in tokens.items()
-            if value is not None and not isinstance(value, bool)
+            name: str(value["content"] if isinstance(value, dict) else value)
+            for name, value in raw.items()
+            if name.endswith("_token") and isinstance(value, (str, dict))
         }
         file = directory / "chat_template.jinja"
         source = file.read_text(encoding="utf-8") if file.exists() else raw.get("chat_template")
@@ -102,7 +102,7 @@ class ChatTemplate:
 
     def turns(self, messages: Sequence[Message]) -> str:
         """The text that `messages` add to a conversation that has already begun."""
-        before = self.render(_STUB)
+        before = self._stub
         after = self.render((*_STUB, *messages))
         if not after.startswith(before):
             raise TemplateError(
@@ -110,6 +110,10 @@ class ChatTemplate:
                 hint="Render the whole conversation and append it as tokens.",
             )
         return after[len(before) :]
+
+    @cached_property
+    def _stub(self) -> str:
+        return self.render(_STUB)
 
     @cached_property
     def cue(self) -> str:
@@ -120,7 +124,7 @@ class ChatTemplate:
     @cached_property
     def turn_end(self) -> str:
         """What closes an assistant turn: its end token and any white space behind it."""
-        text = self.render(_STUB)
+        text = self._stub
         return text[text.rindex(_STUB_ANSWER) + len(_STUB_ANSWER) :]
 
 

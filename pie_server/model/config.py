@@ -34,11 +34,6 @@ class ModelConfig:
     tied_embeddings: bool
     eos_tokens: tuple[int, ...]
 
-    @property
-    def kv_bytes_per_token_f32(self) -> int:
-        """Bytes of KV one token takes in float32."""
-        return 2 * 4 * self.layers * self.kv_heads * self.head_dim
-
 
 def read_config(directory: Path) -> ModelConfig:
     """Reads `config.json` (and `generation_config.json` for the end tokens).
@@ -47,7 +42,7 @@ def read_config(directory: Path) -> ModelConfig:
         CheckpointError: The file is missing, not JSON, lacks a field or names an architecture that
             is not supported.
     """
-    raw = _read_json(directory / "config.json")
+    raw = read_json(directory / "config.json")
     names = raw.get("architectures") or ["(none)"]
     architecture = str(cast(list[object], names)[0])
     if architecture not in SUPPORTED_ARCHITECTURES:
@@ -55,6 +50,8 @@ def read_config(directory: Path) -> ModelConfig:
             f"architecture {architecture} is not supported",
             hint=f"Supported: {', '.join(SUPPORTED_ARCHITECTURES)}.",
         )
+    if raw.get("hidden_act", "silu") != "silu":
+        raise CheckpointError(f"{directory}/config.json: hidden_act must be silu")
     for field in ("attention_bias", "mlp_bias"):
         if raw.get(field):
             raise CheckpointError(f"{directory}/config.json: {field}=true is not supported")
@@ -82,7 +79,8 @@ def read_config(directory: Path) -> ModelConfig:
     return config
 
 
-def _read_json(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> dict[str, object]:
+    """A JSON object from a file. Raises CheckpointError."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -118,7 +116,7 @@ def _rope_theta(raw: dict[str, object]) -> float:
 
 def _eos_tokens(directory: Path, raw: dict[str, object]) -> tuple[int, ...]:
     generation = directory / "generation_config.json"
-    value = _read_json(generation).get("eos_token_id") if generation.exists() else None
+    value = read_json(generation).get("eos_token_id") if generation.exists() else None
     value = raw.get("eos_token_id") if value is None else value
     if value is None:
         return ()

@@ -7,7 +7,6 @@ The directory has the layout of any Hugging Face checkpoint: `config.json`, one 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from pie_server.errors import CheckpointError
 from pie_server.model.chat_template import ChatTemplate
-from pie_server.model.config import ModelConfig, read_config
+from pie_server.model.config import ModelConfig, read_config, read_json
 from pie_server.model.llama import LayerWeights, Llama, LlamaWeights
 from pie_server.model.tokenizer import Tokenizer
 
@@ -139,8 +138,10 @@ def _layer(take: Callable[..., torch.Tensor], config: ModelConfig, prefix: str) 
 def _shards(directory: Path) -> Iterator[Path]:
     index = directory / "model.safetensors.index.json"
     if index.exists():
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        yield from (directory / name for name in names)
+        shards = read_json(index).get("weight_map")
+        if not isinstance(shards, dict):
+            raise CheckpointError(f"{index} has no weight_map")
+        yield from (directory / name for name in sorted(set(shards.values())))
         return
     single = directory / "model.safetensors"
     if not single.exists():

@@ -44,11 +44,6 @@ class Tokenizer:
         """Text of `tokens`; bytes that are no complete character become U+FFFD."""
         return str(self._inner.decode(list(tokens), skip_special_tokens=skip_special))
 
-    def token_id(self, text: str) -> int | None:
-        """The id of a token written exactly so, if there is one."""
-        found = self._inner.token_to_id(text)
-        return None if found is None else int(found)
-
 
 class IncrementalDecoder:
     """Turns a growing token sequence into text pieces without ever changing one already given.
@@ -58,29 +53,31 @@ class IncrementalDecoder:
     incomplete character.
     """
 
-    __slots__ = ("_read", "_start", "_tokenizer", "_tokens")
+    __slots__ = ("_before", "_read", "_start", "_tokenizer", "_tokens")
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._tokens: list[int] = []
         self._start = 0  # the window that is decoded again begins here
         self._read = 0  # tokens before this have been given out
+        self._before = ""  # text of the tokens between the two
 
     def feed(self, token: int) -> str:
         """The text that `token` completes, often empty or one word."""
         self._tokens.append(token)
         decode = self._tokenizer.decode
-        before = decode(self._tokens[self._start : self._read], skip_special=True)
         now = decode(self._tokens[self._start :], skip_special=True)
-        if len(now) <= len(before) or now.endswith(_REPLACEMENT):
+        if len(now) <= len(self._before) or now.endswith(_REPLACEMENT):
             return ""
+        piece = now[len(self._before) :]
         self._start, self._read = self._read, len(self._tokens)
-        return now[len(before) :]
+        self._before = decode(self._tokens[self._start :], skip_special=True)
+        return piece
 
     def finish(self) -> str:
         """What was held back, incomplete as it is."""
-        decode = self._tokenizer.decode
-        before = decode(self._tokens[self._start : self._read], skip_special=True)
-        now = decode(self._tokens[self._start :], skip_special=True)
+        now = self._tokenizer.decode(self._tokens[self._start :], skip_special=True)
+        piece = now[len(self._before) :]
         self._start = self._read = len(self._tokens)
-        return now[len(before) :]
+        self._before = ""
+        return piece

@@ -73,7 +73,7 @@ async def forward(
         done.set()
 
     command = ForwardCommand(
-        context, fill, samplers={}, top_ks=dict.fromkeys(offsets, vocabulary), on_done=on_done
+        context, fill, samplers=[], top_ks=[(o, vocabulary) for o in offsets], on_done=on_done
     )
     engine.submit(command)
     with trio.fail_after(60):
@@ -81,7 +81,7 @@ async def forward(
     if errors:
         raise errors[0]
     dense = {}
-    for offset, top in command.top_tokens.items():
+    for offset, top in zip(offsets, command.top_tokens, strict=True):
         row = torch.zeros(vocabulary)
         row[top.tokens] = torch.tensor(top.probabilities)
         dense[offset] = row

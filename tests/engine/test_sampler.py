@@ -101,3 +101,12 @@ def test_top_tokens_are_sorted_and_of_the_asked_width() -> None:
 def test_parameters_out_of_range_are_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(InvalidArguments, match=f"sampler.{field}"):
         SamplingParams(**{field: value})  # type: ignore[arg-type]
+
+
+def test_ties_fall_the_same_way_beside_sampled_rows() -> None:
+    logits = torch.randn(64, 40, generator=torch.Generator().manual_seed(2)).round()
+    greedy = [Sample(i, SamplingParams(), 0.0) for i in range(64)]
+    alone = [found.token for found in sample(logits, greedy)]
+    hot = SamplingParams(temperature=1.0)
+    mixed = sample(torch.cat((logits, logits[:1])), [*greedy, Sample(64, hot, 0.5)])
+    assert [found.token for found in mixed[:64]] == alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 import trio
 
 from pie_server.engine.batch import Batch, StepResult
@@ -17,7 +18,7 @@ from pie_server.errors import (
     PieError,
 )
 
-from .conftest import OpenEngine, forward, generate
+from .conftest import OpenEngine, Oracle, forward, generate
 
 
 async def test_concurrent_generations_share_steps_and_give_the_same_tokens(
@@ -211,4 +212,152 @@ async def test_long_prompts_are_cut_into_chunks(open_engine: OpenEngine) -> None
 async def test_a_prompt_beyond_the_models_context_is_refused(open_engine: OpenEngine) -> None:
     async with open_engine(pages=64) as engine:
         with pytest.raises(ContextTooLong, match="512"):
-            engine.room(engine.create_context("a"), 513)
+            engine.room(513)
+
+
+async def test_after_a_failed_step_equal_prompts_share_their_prefix_again(
+    open_engine: OpenEngine,
+) -> None:
+    async with open_engine(pages=64, page_size_tokens=4) as engine:
+        execute, failures = engine.runner.execute, [1]
+
+        def once(batch: Batch) -> StepResult:
+            if failures and len(batch.rows) == 2:
+                failures.pop()
+                raise DeviceError("once")
+            return execute(batch)
+
+        engine._gpu_task._execute = once
+        results: list[list[int]] = []
+
+        async def one() -> None:
+            command = await generate(engine, engine.create_context("a"), list(range(20)))
+            results.append(command.generated)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one)
+            nursery.start_soon(one)
+        assert not failures
+        assert results[0] == results[1]
+
+
+async def test_kv_behind_a_page_copy_that_never_ran_is_not_trusted(
+    open_engine: OpenEngine, oracle: Oracle
+) -> None:
+    async with open_engine(pages=64) as engine:
+        base = engine.create_context("a", prefix_reuse=False)
+        await forward(engine, base, [7, 8, 9])
+        fork = engine.fork(base)
+        execute, failing = engine.runner.execute, [True]
+
+        def fail(batch: Batch) -> StepResult:
+            if failing and batch.copies:
+                failing.clear()
+                trio.from_thread.run_sync(engine.scheduler.cancel_all, fork, trio_token=token)
+                raise DeviceError("before the copies")
+            return execute(batch)
+
+        token = trio.lowlevel.current_trio_token()
+        engine._gpu_task._execute = fail
+        with pytest.raises(OperationCancelled):
+            await forward(engine, fork, [11])
+        fork.truncate(3)
+        got = await forward(engine, fork, [12])
+        expected = oracle([7, 8, 9, 12])[-1]
+        torch.testing.assert_close(got[0], expected, atol=2e-5, rtol=1e-3)
+
+
+async def test_a_large_prompt_is_served_although_idle_contexts_hold_the_pool(
+    open_engine: OpenEngine,
+) -> None:
+    """Small agents come and go all the time; the large one must not wait for them for ever."""
+    async with open_engine(pages=40, page_size_tokens=4) as engine:
+        for number in range(3):
+            idle = engine.create_context("a", prefix_reuse=False)
+            await forward(engine, idle, [number] * 40, [])
+        large_done = trio.Event()
+        served = 0
+
+        async def small(seed: int) -> None:
+            nonlocal served
+            while not large_done.is_set():
+                context = engine.create_context("a", prefix_reuse=False)
+                await generate(engine, context, [seed] * 6, max_tokens=10)
+                engine.release(context)
+                served += 1
+
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(small, 50)
+                nursery.start_soon(small, 60)
+                large = engine.create_context("a", prefix_reuse=False)
+                await forward(engine, large, [9] * 130, [])
+                large_done.set()
+        assert engine.scheduler.statistics.dropped_contexts > 0
+
+
+async def test_no_failure_of_the_device_is_more_than_a_typed_error(
+    open_engine: OpenEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_engine(pages=16) as engine:
+
+        def broken(*_: object) -> object:
+            raise AssertionError("a kernel's own check")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(engine.runner.model, "forward", broken)
+            with pytest.raises(DeviceError, match="a kernel's own check"):
+                await forward(engine, engine.create_context("a"), [1, 2])
+        await forward(engine, engine.create_context("a"), [1, 2])
+
+
+async def test_logits_that_are_not_finite_fail_their_row_alone(
+    open_engine: OpenEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_engine(pages=16) as engine:
+        logits = engine.runner.model.logits
+
+        def poisoned(hidden: torch.Tensor) -> torch.Tensor:
+            found = logits(hidden)
+            found[0] = float("nan")
+            return found
+
+        monkeypatch.setattr(engine.runner.model, "logits", poisoned)
+        outcomes: list[str] = []
+
+        async def one(seed: int) -> None:
+            params = SamplingParams(temperature=1.0, seed=seed)
+            try:
+                await generate(
+                    engine, engine.create_context("a"), [seed], max_tokens=1, params=params
+                )
+                outcomes.append("done")
+            except DeviceError as error:
+                outcomes.append(error.message)
+
+        async with trio.open_nursery() as nursery:
+            for seed in range(3):
+                nursery.start_soon(one, seed)
+        assert sorted(outcomes) == ["done", "done", "the model's logits are not finite"]
+
+
+async def test_guests_that_step_token_by_token_share_steps_with_others(
+    open_engine: OpenEngine,
+) -> None:
+    async with open_engine(pages=64) as engine:
+
+        async def neighbour() -> None:
+            with pytest.raises(OperationCancelled):
+                await generate(engine, long, [5] * 4, max_tokens=500)
+
+        async with trio.open_nursery() as nursery:
+            long = engine.create_context("a")
+            nursery.start_soon(neighbour)
+            context = engine.create_context("a")
+            await forward(engine, context, [3])
+            before = engine.scheduler.statistics.steps
+            for token in range(50):
+                await forward(engine, context, [token], [])
+            used = engine.scheduler.statistics.steps - before
+            engine.release(long)
+        assert used <= 60

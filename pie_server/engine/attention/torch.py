@@ -1,7 +1,7 @@
 """Paged attention with torch alone, for devices without xformers operators (the CPU).
 
-Decode rows run as one padded batch; each prefill row runs alone, because rows of different length
-padded to the longest would mostly compute padding.
+Decode rows of similar context length run as one padded batch; each prefill row runs alone. Rows of
+very different length padded to the longest would mostly compute padding.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from pie_server.engine.attention.interface import BatchLayout
+
+_SMALLEST_BUCKET_BITS = 8  # contexts of up to 256 tokens share one bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,17 @@ class TorchAttention:
             total += length
         decode = [i for i, length in enumerate(layout.query_lengths) if length == 1]
         prefill = [i for i, length in enumerate(layout.query_lengths) if length > 1]
+        buckets: dict[int, list[int]] = {}
+        for row in decode:
+            # At most half of a bucket is padding; short contexts are not worth splitting.
+            width = max(_SMALLEST_BUCKET_BITS, (layout.kv_lengths[row] - 1).bit_length())
+            buckets.setdefault(width, []).append(row)
+        everything = len(buckets) == 1 and not prefill
         return TorchPlan(
-            _decode_rows(layout, decode, starts, everything=not prefill) if decode else None,
+            [
+                _decode_rows(layout, rows, starts, everything=everything)
+                for rows in buckets.values()
+            ],
             [_prefill_row(layout, i, starts[i]) for i in prefill],
         )
 
@@ -52,18 +63,17 @@ class TorchAttention:
 class TorchPlan:
     """One batch's layout as tensors."""
 
-    def __init__(self, decode: _DecodeRows | None, prefill: list[_PrefillRow]) -> None:
+    def __init__(self, decode: list[_DecodeRows], prefill: list[_PrefillRow]) -> None:
         self._decode = decode
         self._prefill = prefill
 
     def run(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """See `AttentionPlan.run`."""
-        if self._decode is not None and self._decode.tokens is None:
-            return self._run_decode(self._decode, query, keys, values)
         output = torch.empty_like(query)
-        if self._decode is not None and self._decode.tokens is not None:
-            at = self._decode.tokens
-            output[at] = self._run_decode(self._decode, query[at], keys, values)
+        for rows in self._decode:
+            if rows.tokens is None:
+                return self._run_decode(rows, query, keys, values)
+            output[rows.tokens] = self._run_decode(rows, query[rows.tokens], keys, values)
         for row in self._prefill:
             part = slice(row.start, row.start + row.length)
             output[part] = scaled_dot_product_attention(
