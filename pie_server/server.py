@@ -68,7 +68,7 @@ class Server:
     async def run(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves until `stop` is called, then drains. Reports the bound port as its start value.
 
-        Raises:
+        Raises (in an exception group):
             CheckpointError: The model cannot be loaded.
             ConfigurationError: A setting cannot be used (a port in use, a missing directory).
             SandboxUnavailable: The sandbox that was demanded cannot be had.
@@ -146,7 +146,14 @@ class Server:
             operations_in_flight=config.instance_operations,
             pages=config.instance_pages,
         )
-        launcher = InferletLauncher(self.registry, self.runtime, services, self.sandboxes, limits)
+        launcher = InferletLauncher(
+            self.registry,
+            self.runtime,
+            services,
+            self.sandboxes,
+            limits,
+            allow_native=config.allow_native,
+        )
         self.hub = SessionHub(
             Path(config.data_dir) / "journal.sqlite",
             launcher,
@@ -164,6 +171,7 @@ class Server:
             backend=self.config.sandbox,
             cache_dir=Path(self.config.cache_dir),
             warm=self.config.warm_sandboxes,
+            capacity=self.config.sandbox_leases,
         )
         self.sandboxes = await open_pool(settings, lambda text: self._progress(text, None))
 

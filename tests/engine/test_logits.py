@@ -9,8 +9,13 @@ import pytest
 import torch
 import trio
 
+from pie_server.engine.commands import GenerateCommand
+from pie_server.engine.engine import Engine
+from pie_server.engine.sampling import SamplingParams
 from pie_server.engine.scheduler import SchedulerLimits
+from pie_server.kv import Context
 
+from ..conftest import make_checkpoint
 from .conftest import OpenEngine, Oracle, forward, generate, make_oracle
 
 TOLERANCE = 2e-5
@@ -18,6 +23,25 @@ TOLERANCE = 2e-5
 
 def tokens_of(rng: random.Random, count: int, vocabulary: int) -> list[int]:
     return [rng.randrange(vocabulary) for _ in range(count)]
+
+
+async def cancelled_generation(engine: Engine, context: Context, rng: random.Random) -> None:
+    """Begins to generate and is cancelled at a random moment, perhaps in the middle of a step."""
+    ended = trio.Event()
+    command = GenerateCommand(
+        context,
+        [1],
+        params=SamplingParams(),
+        max_tokens=100,
+        stop_tokens=frozenset(),
+        on_token=None,
+        on_done=lambda *_: ended.set(),
+    )
+    engine.submit(command)
+    for _ in range(rng.randrange(12)):
+        await trio.lowlevel.checkpoint()
+    engine.scheduler.cancel(command)
+    await ended.wait()
 
 
 async def test_one_prefill_gives_the_oracles_distribution(
@@ -31,15 +55,38 @@ async def test_one_prefill_gives_the_oracles_distribution(
         )
 
 
-@pytest.mark.parametrize("seed", range(6))
-async def test_mixed_batches_forks_truncations_and_drops_do_not_change_logits(
-    open_engine: OpenEngine, oracle: Oracle, seed: int
+SHAPES = {
+    "grouped queries, untied": {"seed": 0},
+    "one KV head, tied": {"seed": 1, "num_key_value_heads": 1},
+    "no grouping, odd head size": {"seed": 2, "num_key_value_heads": 4, "head_dim": 24},
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def checkpoint(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Oracle]:
+    """Random models of several shapes, each with its oracle."""
+    directory = make_checkpoint(tmp_path_factory.mktemp("shape"), **SHAPES[request.param])
+    return directory, make_oracle(directory)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_to_contexts_their_logits_stay(
+    open_engine: OpenEngine, checkpoint: tuple[Path, Oracle], seed: int
 ) -> None:
-    """Random operations on several contexts at once, in a pool so small that pages run out."""
+    """Random operations on several contexts at once, in a pool so small that pages run out.
+
+    Prefill in chunks, decode, fork, truncate, drop, cancel in mid-step, shared prefixes.
+    """
+    directory, oracle = checkpoint
     rng = random.Random(seed)
     limits = SchedulerLimits(prefill_tokens=rng.choice([7, 24, 512]), rows=rng.choice([2, 64]))
     async with open_engine(
-        pages=rng.choice([30, 200]), page_size_tokens=rng.choice([1, 4, 16]), limits=limits
+        directory,
+        pages=rng.choice([30, 200]),
+        page_size_tokens=rng.choice([1, 4, 16]),
+        limits=limits,
     ) as engine:
         vocabulary = engine.checkpoint.config.vocab_size
         shared = tokens_of(rng, 20, vocabulary)
@@ -61,6 +108,9 @@ async def test_mixed_batches_forks_truncations_and_drops_do_not_change_logits(
                         engine.release(parent)
                 elif choice < 0.5:
                     context.drop()
+                elif choice < 0.6 and log:
+                    await cancelled_generation(engine, context, rng)
+                    context.truncate(len(log))
                 begin = shared if step == 0 else []
                 fill = begin + tokens_of(rng, rng.choice([1, 1, 2, 5, 13]), vocabulary)
                 if len(log) + len(fill) > 28:
