@@ -20,6 +20,11 @@ from pie_server.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "PIE_"
 _APP = "trio-pie-server"
+# How a truth value may be written in the environment.
+_TRUTH: dict[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 def _setting(default: object, help: str, choices: tuple[str, ...] = ()) -> Any:
@@ -49,12 +54,18 @@ class Config:
         ("auto", "docker", "wasm", "off"),
     )
     warm_sandboxes: int = _setting(1, "Started, never used sandboxes kept ready.")
+    sandbox_leases: int = _setting(
+        16, "Sandboxes at once; a session that ran code keeps its own to its end."
+    )
     documents: str = _setting("", "Directory for document search; empty: the built-in collection.")
     inferlets: str = _setting("", "Directory with more inferlets besides the built-in library.")
     cache_dir: str = _setting(
         platformdirs.user_cache_dir(_APP), "Compiled interpreters; safe to delete."
     )
     data_dir: str = _setting(platformdirs.user_data_dir(_APP), "The sessions' journal.")
+    allow_native: bool = _setting(
+        False, "Let clients launch inferlets natively: in the server, without CPU or memory limit."
+    )
     instance_memory_bytes: int = _setting(256 << 20, "Memory of one guest.")
     instance_cpu_seconds: float = _setting(30.0, "CPU time of one guest.")
     instance_pages: int = _setting(2048, "KV pages of one instance.")
@@ -150,11 +161,14 @@ def _read_file(
 
 def _convert(raw: object, kind: type, where: str, problems: list[str]) -> object:
     try:
+        if kind is bool:
+            return raw if isinstance(raw, bool) else _TRUTH[str(raw).lower()]
         if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
             raise TypeError
         return kind(raw)
-    except (TypeError, ValueError):
-        problems.append(f"{where} is {raw!r}, expected {kind.__name__}")
+    except (KeyError, TypeError, ValueError):
+        expected = "true or false" if kind is bool else kind.__name__
+        problems.append(f"{where} is {raw!r}, expected {expected}")
         return None
 
 
@@ -163,7 +177,7 @@ def _check(config: Config) -> list[str]:
     for f in dataclasses.fields(config):
         value = getattr(config, f.name)
         lowest = 0 if f.name in ("port", "threads", "warm_sandboxes") else 1
-        if isinstance(value, int) and value < lowest:
+        if isinstance(value, int) and not isinstance(value, bool) and value < lowest:
             problems.append(f"{f.name} is {value}, it must be at least {lowest}")
         if isinstance(value, float) and not 0 <= value < float("inf"):
             problems.append(f"{f.name} is {value}, it must be finite and not negative")

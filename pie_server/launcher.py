@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import trio
 
-from pie_sandbox.sandbox import Sandbox, SandboxPool
+from pie_sandbox.sandbox import PoolStatistics, Sandbox, SandboxPool
+from pie_server.errors import InvalidRequest, SandboxUnavailable
 from pie_server.host.instance_host import InstanceHost
 from pie_server.host.ports import Services
 from pie_server.runtime.native import run_native
@@ -19,10 +20,12 @@ from pie_server.runtime.runtime import Runtime
 from pie_server.sessions import Session
 
 _SANDBOX_CLOSE_SECONDS = 10.0
+# Shorter than the python tool's own deadline, so that its error can say what was waited for.
+_SANDBOX_LEASE_SECONDS = 45.0
 
 
 class SessionSandbox:
-    """A session's one sandbox, leased when it is first needed."""
+    """A session's one sandbox, leased when it is first needed and kept to the session's end."""
 
     def __init__(self, pool: SandboxPool, session: str) -> None:
         self._pool = pool
@@ -33,10 +36,12 @@ class SessionSandbox:
 
     async def get(self) -> Sandbox:
         """The lease. Raises SandboxUnavailable."""
-        async with self._leasing:
-            if self._lease is None:
-                self._lease = await self._pool.lease(self._session)
-            return self._lease
+        with trio.move_on_after(_SANDBOX_LEASE_SECONDS):
+            async with self._leasing:
+                if self._lease is None:
+                    self._lease = await self._pool.lease(self._session)
+                return self._lease
+        raise _no_sandbox(self._pool.statistics())
 
     async def aclose(self) -> None:
         """Gives the lease back, whatever is cancelled around it."""
@@ -56,6 +61,8 @@ class InferletLauncher:
         services: What instances share.
         sandboxes: Where code runs.
         limits: Of each instance.
+        allow_native: Whether clients may launch natively, where `limits` bound neither CPU time nor
+            memory.
     """
 
     def __init__(
@@ -65,15 +72,24 @@ class InferletLauncher:
         services: Services,
         sandboxes: SandboxPool,
         limits: InstanceLimits,
+        *,
+        allow_native: bool = False,
     ) -> None:
         self._registry = registry
         self._runtime = runtime
         self._services = services
         self._sandboxes = sandboxes
         self._limits = limits
+        self._allow_native = allow_native
 
-    def check(self, inferlet: str, arguments: JsonValue) -> None:
-        """Refuses what cannot run. Raises UnknownInferlet, InvalidArguments."""
+    def check(self, inferlet: str, arguments: JsonValue, *, native: bool) -> None:
+        """Refuses what cannot run. Raises InvalidRequest, UnknownInferlet, InvalidArguments."""
+        if native and not self._allow_native:
+            raise InvalidRequest(
+                "native launches are switched off on this server.",
+                hint="Launch without `native`, or start the server with --allow-native if all its "
+                "clients are trusted.",
+            )
         self._registry.check(inferlet, arguments)
 
     async def launch(
@@ -96,3 +112,13 @@ class InferletLauncher:
                     session.usage = {**host.usage.to_json(), "wall_seconds": seconds}
         finally:
             await sandbox.aclose()
+
+
+def _no_sandbox(pool: PoolStatistics) -> SandboxUnavailable:
+    waited = f"no sandbox for this session within {_SANDBOX_LEASE_SECONDS:g} s"
+    if pool.leased < pool.capacity:
+        return SandboxUnavailable(f"{waited}: none has started.", hint="Look at the server's log.")
+    return SandboxUnavailable(
+        f"{waited}: all {pool.capacity} sandboxes are leased.",
+        hint="Sessions hold theirs to their end; try again later, or raise `sandbox_leases`.",
+    )

@@ -36,6 +36,11 @@ def test_config_show_prints_values_and_where_they_came_from() -> None:
     assert any("port = 1234" in line and "environment" in line for line in shown.splitlines())
     values = json.loads(pie_server("config", "show", "--json", "--pages", "99").stdout)
     assert values["pages"] == 99
+    assert (values["allow_native"], values["threads"]) == (False, 0)
+    both = pie_server("config", "show", "--allow-native").stdout
+    assert any("allow_native = true" in line and "flag" in line for line in both.splitlines())
+    off = pie_server("config", "show", "--no-allow-native", PIE_ALLOW_NATIVE="yes").stdout
+    assert "allow_native = false" in off
 
 
 @pytest.mark.parametrize(

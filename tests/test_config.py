@@ -51,3 +51,30 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     file.write_text("port =")
     with pytest.raises(ConfigurationError, match=r"config\.toml"):
         load_config(environment={}, file=file)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("true", True), ("1", True), ("On", True), ("false", False), ("0", False), ("no", False)],
+)
+def test_truth_values_are_words_in_the_environment(written: str, value: bool) -> None:
+    loaded = load_config(environment={"PIE_ALLOW_NATIVE": written})
+    assert loaded.config.allow_native is value
+    assert loaded.sources["allow_native"] == "environment"
+
+
+def test_truth_values_of_a_file_and_what_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("allow_native = true\n")
+    assert load_config(environment={}, file=file).config.allow_native is True
+    assert load_config({"allow_native": False}, environment={}, file=file).config.allow_native is (
+        False
+    )
+    with pytest.raises(ConfigurationError, match="'maybe', expected true or false"):
+        load_config(environment={"PIE_ALLOW_NATIVE": "maybe"})
+    with pytest.raises(ConfigurationError, match="pages is True"):
+        load_config({"pages": True}, environment={})
+
+
+def test_clients_may_not_launch_natively_by_default() -> None:
+    assert load_config(environment={}).config.allow_native is False

@@ -65,8 +65,12 @@ def _settings(command: _F) -> _F:
     for f in reversed(dataclasses.fields(Config)):
         choices = f.metadata["choices"]
         shown = f.default if f.default != "" else "none"
+        flag = "--" + f.name.replace("_", "-")
+        if isinstance(f.default, bool):
+            shown = "yes" if f.default else "no"
+            flag += f"/--no-{flag[2:]}"
         command = click.option(
-            "--" + f.name.replace("_", "-"),
+            flag,
             type=click.Choice(choices) if choices else type(f.default),
             default=None,
             help=f"{f.metadata['help']} [default: {shown}]",

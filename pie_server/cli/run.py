@@ -71,7 +71,9 @@ async def run_inferlet(
             config, inferlet = _own_directory(config, inferlet)
             nursery = await stack.enter_async_context(trio.open_nursery())
             with StartProgress(Console(stderr=True)) as progress:
-                server = Server(replace(config, port=0), progress)
+                # Whoever types --native trusts the inferlet, and this server is there for it alone.
+                allowed = config.allow_native or native
+                server = Server(replace(config, port=0, allow_native=allowed), progress)
                 port = await nursery.start(server.run)
             stack.callback(server.stop)
             url = f"ws://127.0.0.1:{port}"

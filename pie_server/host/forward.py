@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ def flush(host: InstanceHost, request: Fill, reply: Reply) -> None:
         held.chat = planned.chat
         reply.complete({"tokens": planned.length})
         return
-    _submit_forward(host, planned, [], [], reply)
+    _submit_forward(host, planned, [], [], reply, _flushed)
 
 
 def forward(host: InstanceHost, request: Forward, reply: Reply) -> None:
@@ -46,7 +46,7 @@ def forward(host: InstanceHost, request: Forward, reply: Reply) -> None:
         if not 0 <= wanted.top_k <= vocabulary:
             raise InvalidArguments(f"distribution.top_k must be between 0 (all) and {vocabulary}")
         top_ks.append((_offset(wanted.index, length), wanted.top_k or vocabulary))
-    _submit_forward(host, planned, samplers, top_ks, reply)
+    _submit_forward(host, planned, samplers, top_ks, reply, _forwarded)
 
 
 def generate(host: InstanceHost, request: Generate, reply: Reply) -> None:
@@ -126,6 +126,7 @@ def _submit_forward(
     samplers: Sequence[tuple[int, SamplingParams]],
     top_ks: Sequence[tuple[int, int]],
     reply: Reply,
+    answer: Callable[[ForwardCommand], JsonValue],
 ) -> None:
     host.check_pages(planned.held, planned.length)
 
@@ -133,26 +134,28 @@ def _submit_forward(
         _settle(host, planned, command)
         if error is not None:
             reply.fail(error)
-            return
-        length = len(command.context.tokens)
-        if not samplers and not top_ks:
-            reply.complete({"tokens": length})
-            return
-        reply.complete(
-            {
-                "length": length,
-                "tokens": [sampled.token for sampled in command.sampled],
-                "distributions": [
-                    {"tokens": [*top.tokens], "probabilities": [*top.probabilities]}
-                    for top in command.top_tokens
-                ],
-            }
-        )
+        else:
+            reply.complete(answer(command))
 
     command = ForwardCommand(
         planned.held.context, planned.fill, samplers=samplers, top_ks=top_ks, on_done=on_done
     )
     _submit(host, planned, planned.length, command, reply)
+
+
+def _flushed(command: ForwardCommand) -> JsonValue:
+    return {"tokens": len(command.context.tokens)}
+
+
+def _forwarded(command: ForwardCommand) -> JsonValue:
+    return {
+        "length": len(command.context.tokens),
+        "tokens": [sampled.token for sampled in command.sampled],
+        "distributions": [
+            {"tokens": [*top.tokens], "probabilities": [*top.probabilities]}
+            for top in command.top_tokens
+        ],
+    }
 
 
 @dataclass(frozen=True, slots=True)

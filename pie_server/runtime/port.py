@@ -23,7 +23,8 @@ class InstanceLimits:
 
     Attributes:
         memory_bytes: Linear memory of the guest; a Python interpreter starts at about 16 MiB.
-        cpu_seconds: CPU time of the guest's own code; waiting costs nothing.
+        cpu_seconds: CPU time of the guest's code and of what the host does at once for it, such as
+            tokenizing; waiting costs nothing.
         operations_in_flight: Operations submitted and not yet delivered back. The SDK queues
             above it; a guest that goes around the SDK gets `operations_exceeded` completions.
         operation_bytes: JSON text of one submit.

@@ -144,11 +144,12 @@ class SessionHub:
         Raises:
             ShuttingDown: The server is stopping.
             Overloaded: Too many sessions, or the disk is behind.
+            InvalidRequest: `native` is not allowed here.
             UnknownInferlet: There is no such inferlet.
             InvalidArguments: It does not take them.
         """
         nursery = self._admit()
-        self._launcher.check(inferlet, arguments)
+        self._launcher.check(inferlet, arguments, native=native)
         row = SessionRow(
             key=0,
             id="s_" + secrets.token_urlsafe(18),

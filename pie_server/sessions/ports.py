@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 class Launcher(Protocol):
     """Runs inferlets for sessions; implemented by the server, by fakes in tests."""
 
-    def check(self, inferlet: str, arguments: JsonValue) -> None:
+    def check(self, inferlet: str, arguments: JsonValue, *, native: bool) -> None:
         """Refuses what cannot run before a session exists.
 
         Raises:
+            InvalidRequest: `native` is not allowed here.
             UnknownInferlet: No inferlet of that name.
             InvalidArguments: They do not fit its parameters.
         """

@@ -104,7 +104,8 @@ class Outbox:
             for session in list(self._ready):
                 if size > self._frame_bytes:
                     break
-                size += await self._collect(session, messages)
+                if session in self._ready:  # unfollowed while another one's journal was read?
+                    size += await self._collect(session, messages)
             if messages:
                 if not self._replies and not self._ready and not self._finishing:
                     self._wake = trio.Event()
@@ -124,8 +125,9 @@ class Outbox:
             if records is None:
                 records = await self._journal.read(log, cursor.after)
         except JournalError as error:
-            self.unfollow(session)
-            messages.append(encode_error(_unreadable(session, error)))
+            if self._cursors.get(session) is cursor:
+                self.unfollow(session)
+                messages.append(encode_error(_unreadable(session, error)))
             return 0
         if self._cursors.get(session) is not cursor:  # changed while the journal was read
             return 0

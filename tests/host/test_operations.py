@@ -122,6 +122,17 @@ async def test_token_by_token_forward_equals_generate(open_world: OpenWorld) -> 
         assert whole["finish_reason"] == "length"
 
 
+async def test_a_forward_without_readouts_has_the_same_shape_of_answer(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        context = await new_context(world.guest)
+        answer = await world.guest.do(
+            "context.forward", context=context, fill=[{"tokens": [4, 5, 6]}]
+        )
+        assert answer == {"length": 3, "tokens": [], "distributions": []}
+
+
 async def test_forks_diverge_and_truncate_returns_to_the_shared_prefix(
     open_world: OpenWorld,
 ) -> None:

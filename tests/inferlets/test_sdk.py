@@ -6,11 +6,24 @@ import inspect
 from types import ModuleType
 
 import pytest
+import trio
 
 import inferlet
 from inferlet import Context, Distribution, Generator, Sampler, chat, runtime, session, tools
 from inferlet.errors import error_from_wire
+from pie_server.errors import (
+    ContextTooLong,
+    DeviceError,
+    InvalidArguments,
+    InvalidRequest,
+    OperationsExceeded,
+    PagesExceeded,
+    PieError,
+    TemplateError,
+)
+from pie_server.runtime import JsonValue
 from tests.runtime.conftest import Runner
+from tests.runtime.fake_host import FakeHost, Fields
 
 SURFACE = {
     "inferlet": {
@@ -178,3 +191,148 @@ async def test_tools_decoder_reports_each_call_once(both: Runner) -> None:
             return [e.name for e in events if isinstance(e, tools.Event.Call)]
     """
     assert await both(source) == ["a"]
+
+
+class RefusingHost(FakeHost):
+    """Refuses the next inference operation with `refusal`; cut it half-way if that is a fault."""
+
+    refusal: PieError | None = None
+    half_way = 0
+
+    def _check(self, fields: Fields) -> None:
+        refusal, self.refusal = self.refusal, None
+        if refusal is not None:
+            self._context(fields).extend([7] * self.half_way)
+            raise refusal
+
+    def control_refuse(self, fields: Fields) -> JsonValue:
+        self.half_way = fields["half_way"]
+        self.refusal = ERRORS[fields["code"]]("not like this")
+        return None
+
+    async def async_context_flush(self, fields: Fields) -> JsonValue:
+        self._check(fields)
+        return await super().async_context_flush(fields)
+
+    async def async_context_generate(self, fields: Fields) -> JsonValue:
+        self._check(fields)
+        return await super().async_context_generate(fields)
+
+    async def async_context_forward(self, fields: Fields) -> JsonValue:
+        self._check(fields)
+        return await super().async_context_forward(fields)
+
+
+ERRORS = {kind.code: kind for kind in (
+    ContextTooLong, DeviceError, InvalidArguments, InvalidRequest, OperationsExceeded,
+    PagesExceeded, TemplateError,
+)}  # fmt: skip
+
+ATTEMPTS = {
+    "flush": "await ctx.flush()",
+    "complete": "await ctx.complete(Sampler.argmax(), max_tokens=2)",
+    "collect": "await ctx.generate(Sampler.argmax(), max_tokens=2).collect_text()",
+    "forward": "await ctx.forward().execute()",
+    "step": "await GenStep(ctx.generate(Sampler.argmax(), auto_flush=False)).execute()",
+}
+
+REFUSED = """
+from inferlet import Context, GenStep, Model, OperationError, Sampler
+from inferlet._backend import control
+
+async def attempt(ctx):
+    {attempt}
+
+async def main(input):
+    ctx = Context(Model.load("fake"))
+    await ctx.append([1, 2]).flush()
+    ctx.user("first").append([65, 66])
+    control("refuse", code=input["code"], half_way=input["half_way"])
+    try:
+        await attempt(ctx)
+        return "not refused"
+    except OperationError as error:
+        assert error.code == input["code"], error
+    between = ctx.seq_len
+    await attempt(ctx)
+    return [between, ctx.seq_len, ctx.info()["tokens"]]
+"""
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+async def test_a_refused_operation_sends_the_same_when_it_is_tried_again(
+    both: Runner, attempt: str
+) -> None:
+    source = REFUSED.format(attempt=ATTEMPTS[attempt])
+    for code in sorted(ERRORS.keys() - {"device_error"}):
+        host = RefusingHost(both.nursery)
+        result = await both(source, {"code": code, "half_way": 0}, host=host)
+        assert isinstance(result, list), code
+        first, second = (op["fill"] for op in host.operations[-8:] if len(op.get("fill", ())) > 1)
+        assert first == second, code
+        assert result[0] == 2
+        assert result[1] == result[2]
+
+
+async def test_what_failed_half_way_is_not_sent_twice_and_its_length_is_known(
+    both: Runner,
+) -> None:
+    source = """
+        from inferlet import Context, Model, OperationError, Sampler
+        from inferlet._backend import control
+        async def main(input):
+            ctx = Context(Model.load("fake")).append([1, 2])
+            await ctx.flush()
+            control("refuse", code="device_error", half_way=5)
+            try:
+                await ctx.append([3]).complete(Sampler.argmax(), max_tokens=9)
+            except OperationError:
+                pass
+            length = ctx.seq_len
+            ctx.truncate(5)
+            return [length, ctx.seq_len, ctx.buffer()]
+    """
+    host = RefusingHost(both.nursery)
+    assert await both(source, host=host) == [7, 2, []]
+
+
+async def test_a_cancelled_completion_leaves_the_contexts_true_length(both: Runner) -> None:
+    source = """
+        from inferlet import Context, Model, Sampler, TaskCancelled, sleep, spawn
+        async def main(input):
+            ctx = Context(Model.load("fake")).append([1, 2])
+            await ctx.flush()
+            task = spawn(ctx.append([3]).complete(Sampler.argmax(), max_tokens=9, cue=False))
+            while ctx.info()["tokens"] < 6:
+                await sleep(0.001)
+            task.cancel()
+            try:
+                await task.join()
+            except TaskCancelled:
+                pass
+            length = ctx.seq_len
+            ctx.truncate(length - 2)
+            return [length, ctx.seq_len, ctx.info()["tokens"]]
+    """
+
+    class StuckHost(FakeHost):
+        async def async_context_generate(self, fields: Fields) -> JsonValue:
+            self._context(fields).extend([3, 4, 5, 6])
+            await trio.sleep_forever()
+            return None
+
+    with trio.fail_after(30):
+        assert await both(source, host=StuckHost(both.nursery)) == [6, 2, 2]
+
+
+async def test_a_turn_is_begun_once_however_often_it_is_cued(both: Runner) -> None:
+    source = """
+        from inferlet import Context, Model, Sampler
+        async def main(input):
+            ctx = Context(Model.load("fake")).user("hi").cue()
+            ctx.generate(Sampler.argmax())
+            await ctx.complete(Sampler.argmax(), max_tokens=2)
+    """
+    await both(source)
+    (generated,) = both.host.ops("context.generate")
+    assert generated["fill"] == [{"user": "hi"}, {"cue": True}]

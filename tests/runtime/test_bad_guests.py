@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import trio
 import trio.lowlevel
@@ -16,7 +18,7 @@ from pie_server.errors import (
 )
 from pie_server.runtime import InstanceLimits, JsonValue, Program, Runtime
 from tests.runtime.conftest import Runner
-from tests.runtime.fake_host import FakeHost
+from tests.runtime.fake_host import FakeHost, Fields
 
 LIMITS = InstanceLimits(
     memory_bytes=64 << 20, cpu_seconds=0.5, operations_in_flight=64, operation_bytes=1 << 20
@@ -208,6 +210,31 @@ async def test_cancelled_run_cancels_what_the_guest_waits_for(wasm: Runner) -> N
             nursery.cancel_scope.cancel()
     assert host.closed == 1
     assert host.in_flight == {}
+
+
+class BusyHost(FakeHost):
+    """Works hard for its guest, on the loop."""
+
+    def control_tokenizer_encode(self, fields: Fields) -> JsonValue:
+        until = time.thread_time() + 0.05
+        while time.thread_time() < until:
+            pass
+        return []
+
+
+async def test_what_the_host_does_at_once_counts_as_the_guests_cpu_time(wasm: Runner) -> None:
+    source = """
+        from inferlet import Model
+        def main(input):
+            tokenizer = Model.load("fake").tokenizer()
+            for _ in range(40):
+                tokenizer.encode("much text")
+            return "unpunished"
+        """
+    host = BusyHost()
+    with pytest.raises(CpuLimitExceeded):
+        await wasm(source, limits=LIMITS, host=host)
+    assert 5 <= len(host.ops("tokenizer.encode")) <= 12
 
 
 async def test_spinning_guests_share_the_processor_and_leave_the_loop_responsive(

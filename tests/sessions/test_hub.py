@@ -25,7 +25,7 @@ class Launcher:
     def __init__(self, program: Program) -> None:
         self.program = program
 
-    def check(self, inferlet: str, arguments: JsonValue) -> None:
+    def check(self, inferlet: str, arguments: JsonValue, *, native: bool) -> None:
         pass
 
     async def launch(

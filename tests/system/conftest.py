@@ -14,6 +14,8 @@ from pie_server.client import Client, SessionHandle, open_client
 from pie_server.config import Config
 from pie_server.server import Server
 from pie_server.wire import Event
+from pie_tools.tool import Tool
+from tests import raw_websocket
 
 MANIFEST = """
 [inferlet]
@@ -24,6 +26,27 @@ description = "For tests."
 """
 
 
+# Generates the same four tokens again and again, tells each time, until its client says stop.
+NEIGHBOUR = """
+from inferlet import Context, Model, Sampler, runtime, session, spawn
+
+async def main(input):
+    model = Model.load(runtime.models()[0])
+    base = Context(model).append([9, 8, 7] * 10)
+    await base.flush()
+    stop = spawn(session.receive())
+    answers, rounds = set(), 0
+    while not stop.done:
+        with base.fork() as ctx:
+            reply = await ctx.complete(Sampler.argmax(), max_tokens=4, cue=False, ignore_eos=True)
+        answers.add(tuple(reply.tokens))
+        rounds += 1
+        session.send({"round": rounds})
+        await runtime.sleep(0.01)
+    return {"answers": [list(answer) for answer in answers], "rounds": rounds}
+"""
+
+
 @dataclass
 class LiveServer:
     """A running server and where it listens."""
@@ -31,6 +54,60 @@ class LiveServer:
     server: Server
     url: str
     nursery: trio.Nursery
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return int(self.url.rpartition(":")[2])
+
+    @asynccontextmanager
+    async def undisturbed(self, seconds: float = 20) -> AsyncIterator[None]:
+        """Meanwhile another client's session generates; afterwards every page is back.
+
+        It must come forward all the time, each step within `seconds`, and get the same answer
+        every time.
+        """
+        rounds = 0
+
+        async def watch(
+            handle: SessionHandle, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        ) -> None:
+            nonlocal rounds
+            while True:
+                with trio.fail_after(seconds):
+                    event = await handle.next_event()
+                if event.kind == "message":
+                    rounds += 1
+                if rounds == 2:
+                    task_status.started()
+                if event.kind == "done":
+                    assert event.data["status"] == "completed", event
+                    result = event.data["result"]
+                    assert isinstance(result, dict)
+                    assert len(result["answers"]) == 1, result  # type: ignore[arg-type]
+                    return
+
+        async with open_client(self.url) as client, trio.open_nursery() as nursery:
+            handle = await client.launch("neighbour", {})
+            await nursery.start(watch, handle)
+            yield
+            before = rounds
+            while rounds == before:
+                await trio.sleep(0.005)
+            await handle.send("stop")
+        await self.settled()
+
+    def register(self, *tools: Tool) -> None:
+        """Adds tools to the server's own."""
+        for tool in tools:
+            self.server.hub._launcher._services.tools.register(tool)  # type: ignore[attr-defined]
+
+    async def raw_client(self) -> trio.SocketStream:
+        """A WebSocket of bytes, behind the server's `hello`."""
+        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        await raw_websocket.upgrade(stream, raw_websocket.handshake(self.port))
+        await raw_websocket.read_until(stream, b"}")
+        return stream
 
     async def settled(self) -> None:
         """Waits until nothing runs, then checks that every page came back."""
@@ -59,7 +136,7 @@ def open_server(tiny_checkpoint: Path, tmp_path: Path) -> OpenServer:
     ) -> AsyncIterator[LiveServer]:
         directory = tmp_path / "inferlets"
         directory.mkdir(exist_ok=True)
-        for name, source in (inferlets or {}).items():
+        for name, source in ({"neighbour": NEIGHBOUR} | (inferlets or {})).items():
             (directory / name).mkdir()
             (directory / name / "inferlet.toml").write_text(MANIFEST.format(name=name))
             (directory / name / "main.py").write_text(source)

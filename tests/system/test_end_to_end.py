@@ -65,7 +65,10 @@ async def main(input):
 async def test_stepwise_generation_forks_and_truncation_agree_with_the_coarse_operation(
     open_server: OpenServer,
 ) -> None:
-    async with open_server({"steps": STEPS}) as live, open_client(live.url) as client:
+    async with (
+        open_server({"steps": STEPS}, allow_native=True) as live,
+        open_client(live.url) as client,
+    ):
         for native in (False, True):
             events = await run(client, "steps", native=native)
             result = events[-1].data["result"]

@@ -24,7 +24,7 @@ DRAIN_SECONDS = 0.5
 class Streamer:
     """One inferlet: numbers without end."""
 
-    def check(self, inferlet: str, arguments: JsonValue) -> None:
+    def check(self, inferlet: str, arguments: JsonValue, *, native: bool) -> None:
         pass
 
     async def launch(

@@ -16,6 +16,7 @@ from pie_server.errors import InvalidArguments, UnknownInferlet
 from pie_server.sessions import JournalLimits, Session, SessionHub, SessionLimits
 from pie_server.web import Services, WebLimits, create_app, serve
 from pie_server.wire import JsonValue
+from tests import raw_websocket
 
 BOUND_SECONDS = 30.0
 POLL_SECONDS = 0.01
@@ -29,7 +30,7 @@ class FakeLauncher:
     gates: dict[str, trio.Event] = field(default_factory=dict)
     ended: dict[str, trio.Event] = field(default_factory=dict)
 
-    def check(self, inferlet: str, arguments: JsonValue) -> None:
+    def check(self, inferlet: str, arguments: JsonValue, *, native: bool) -> None:
         if not hasattr(self, f"run_{inferlet}"):
             raise UnknownInferlet(f"There is no inferlet {inferlet!r}.", hint="Look at the list.")
         if isinstance(arguments, dict) and "bad" in arguments:
@@ -134,22 +135,11 @@ class Server:
     async def upgrade(self, extra: bytes = b"", headers: str = "") -> trio.SocketStream:
         """A raw WebSocket, after the server's 101."""
         stream = await self.connect()
-        await stream.send_all(self.handshake(headers) + extra)
-        head = b""
-        while b"\r\n\r\n" not in head:
-            data = await stream.receive_some(1)
-            assert data, head
-            head += data
-        assert head.startswith(b"HTTP/1.1 101"), head
-        assert b"permessage-deflate" not in head
+        await raw_websocket.upgrade(stream, self.handshake(headers) + extra)
         return stream
 
     def handshake(self, headers: str = "") -> bytes:
-        return (
-            f"GET /v1/sessions HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
-        ).encode()
+        return raw_websocket.handshake(self.port, headers)
 
     async def http(self, request: str) -> tuple[int, dict[str, object]]:
         """One request on a connection of its own: status and JSON body."""

@@ -32,7 +32,7 @@ class Emitter:
         self._left: dict[Session, int] = {}
         self._done: dict[Session, trio.Event] = {}
 
-    def check(self, inferlet: str, arguments: JsonValue) -> None:
+    def check(self, inferlet: str, arguments: JsonValue, *, native: bool) -> None:
         pass
 
     async def launch(

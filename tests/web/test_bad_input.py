@@ -16,6 +16,7 @@ from trio_websocket import WebSocketConnection, open_websocket_url
 from pie_server.errors import InputQueueFull, InvalidRequest, SessionEnded, UnknownSession
 from pie_server.sessions import JournalLimits, SessionLimits
 from pie_server.web import WebLimits
+from tests.raw_websocket import abort, client_frame, read_to_end, read_until
 
 if TYPE_CHECKING:
     from conftest import Server
@@ -29,30 +30,6 @@ async def read_message(socket: WebSocketConnection) -> dict[str, object]:
     message = json.loads(await socket.get_message())
     assert isinstance(message, dict)
     return message
-
-
-def client_frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    """A masked WebSocket frame, as a client must send it."""
-    head = bytes([opcode | (0x80 if final else 0)])
-    if len(payload) < 126:
-        head += bytes([0x80 | len(payload)])
-    elif len(payload) < 65536:
-        head += b"\xfe" + struct.pack(">H", len(payload))
-    else:
-        head += b"\xff" + struct.pack(">Q", len(payload))
-    mask = os.urandom(4)
-    body = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-    return head + mask + body
-
-
-async def read_to_end(stream: trio.SocketStream) -> bytes:
-    data = b""
-    try:
-        while chunk := await stream.receive_some():
-            data += chunk
-    except trio.BrokenResourceError:
-        pass
-    return data
 
 
 @pytest.mark.parametrize(
@@ -217,12 +194,8 @@ async def test_a_client_that_leaves_mid_stream_leaves_its_session_for_the_grace(
     async with start_server(sessions=limits) as server, server.undisturbed():
         stream = await server.upgrade()
         await stream.send_all(client_frame(1, b'{"type": "launch", "inferlet": "hold"}'))
-        while b"before" not in await stream.receive_some():
-            pass
-        stream.setsockopt(  # an abort (RST) instead of a close
-            trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0)
-        )
-        await stream.aclose()
+        await read_until(stream, b"before")
+        await abort(stream)
         async with server.client() as client:
             (info,) = [i for i in await client.list_sessions() if i.inferlet == "hold"]
             assert info.state == "running"

@@ -68,8 +68,6 @@ async def main(input: dict) -> str:
         for branch in {*beam, *ranked} - {*kept}:
             branch.ctx.release()
         beam = kept
-        if not beam:
-            break
     if not finished:
         raise RuntimeError(f"no branch answered within {input['depth']} levels; raise depth")
     votes = defaultdict(list)

@@ -53,7 +53,8 @@ class ServedGenerator:
 async def _main(questions: int, seed: str, altered: bool) -> None:
     tokenizer = Tokenizer.from_file(str(EMBEDDED_DIRECTORY / "tokenizer.json"))
     kinds = (*SINGLE_TOOL, *MULTI_STEP, *OTHER)
-    async with open_server("--sandbox", "off") as server, open_client(server.url) as client:
+    flags = ("--sandbox", "off", "--allow-native")
+    async with open_server(*flags) as server, open_client(server.url) as client:
         rows = await trio.to_thread.run_sync(
             lambda: evaluate(
                 ServedGenerator(client), tokenizer, kinds, questions, seed, altered=altered

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from inferlet import _backend
 from inferlet._backend import control, operation
+from inferlet.errors import OperationError
 from inferlet.forward import Forward
 from inferlet.generation import Completion, Generator, stop_fields
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from inferlet.sample import Sampler
 
 Segment = dict[str, Any]
+
+# With these codes the server has refused an operation before it changed anything.
+_REFUSALS = {
+    "context_too_long",
+    "invalid_arguments",
+    "invalid_request",
+    "message_too_large",
+    "operations_exceeded",
+    "pages_exceeded",
+    "template_error",
+}
 
 
 class Context:
@@ -36,25 +47,27 @@ class Context:
         >>> reply = await ctx.complete(Sampler.argmax(), max_tokens=32)
     """
 
-    __slots__ = ("_model", "_pending", "_sealed", "_seq_len", "handle")
+    __slots__ = ("_length", "_model", "_pending", "_sealed", "handle")
 
     def __init__(self, model: Model, *, prefix_reuse: bool = True) -> None:
         made = control("context.create", model=model.name, prefix_reuse=prefix_reuse)
         self._adopt(model, int(made["context"]), 0, [], sealed=False)
 
     def _adopt(
-        self, model: Model, handle: int, length: int, pending: list[Segment], *, sealed: bool
+        self, model: Model, handle: int, length: int | None, pending: list[Segment], *, sealed: bool
     ) -> None:
         self.handle = handle
         self._model = model
-        self._seq_len = length
+        # Tokens in the KV cache; None while an operation may change it, and after one that was
+        # cancelled or failed half-way: then the server is asked.
+        self._length = length
         self._pending = pending
         # Whether the last thing in it is an end-of-turn token, which `seal` must not repeat.
         self._sealed = sealed
 
     @classmethod
     def _wrap(
-        cls, model: Model, handle: int, length: int, pending: list[Segment], *, sealed: bool
+        cls, model: Model, handle: int, length: int | None, pending: list[Segment], *, sealed: bool
     ) -> Context:
         context = object.__new__(cls)
         context._adopt(model, handle, length, pending, sealed=sealed)
@@ -87,7 +100,9 @@ class Context:
         Example:
             >>> before = ctx.seq_len
         """
-        return self._seq_len
+        if self._length is None:
+            return int(self.info()["tokens"])
+        return self._length
 
     def buffer(self) -> list[int]:
         """Tokens of what is noted and not yet sent.
@@ -158,12 +173,12 @@ class Context:
         return self._note({"tools": list(tools)})
 
     def cue(self) -> Context:
-        """Note the beginning of the model's turn. `complete` and `generate` do it by themselves.
+        """Note the beginning of the model's turn, once. `complete` and `generate` do it themselves.
 
         Example:
             >>> await ctx.user("2 + 2?").cue().flush()
         """
-        return self._note({"cue": True})
+        return self if self._cued() else self._note({"cue": True})
 
     def seal(self) -> Context:
         """End the turn, unless the model has just ended it itself.
@@ -199,12 +214,34 @@ class Context:
         self._pending.append(segment)
         return self
 
-    def _take_pending(self) -> list[Segment]:
+    def _cued(self) -> bool:
+        return bool(self._pending) and "cue" in self._pending[-1]
+
+    async def _run(self, name: str, fill: list[Segment], **fields: Any) -> dict[str, Any]:
+        """One operation that appends `fill`. Its caller says by `_grew` what came of it."""
+        sealed, self._sealed, self._length = self._sealed, False, None
+        try:
+            done = await operation(name, context=self.handle, fill=fill, **fields)
+        except OperationError as error:
+            if error.code in _REFUSALS:
+                self._sealed = sealed
+            raise
+        finally:
+            self._length = None
+        return dict(done)
+
+    async def _run_pending(self, name: str, *more: Segment, **fields: Any) -> dict[str, Any]:
+        """One operation that appends what is noted; noted again if the server refuses it."""
         pending, self._pending = self._pending, []
-        return pending
+        try:
+            return await self._run(name, [*pending, *more], **fields)
+        except OperationError as error:
+            if error.code in _REFUSALS:
+                self._pending = [*pending, *self._pending]
+            raise
 
     def _grew(self, length: int, *, sealed: bool = False) -> None:
-        self._seq_len, self._sealed = length, sealed
+        self._length, self._sealed = length, sealed
 
     # The KV cache
 
@@ -215,8 +252,7 @@ class Context:
             >>> await ctx.system("You are a helpful assistant.").flush()
         """
         if self._pending:
-            fill = self._take_pending()
-            done = await operation("context.flush", context=self.handle, fill=fill)
+            done = await self._run_pending("context.flush")
             self._grew(int(done["tokens"]))
 
     def fork(self) -> Context:
@@ -227,7 +263,7 @@ class Context:
         """
         made = control("context.fork", context=self.handle)
         return Context._wrap(
-            self._model, int(made["context"]), self._seq_len, list(self._pending),
+            self._model, int(made["context"]), self._length, list(self._pending),
             sealed=self._sealed,
         )  # fmt: skip
 
@@ -239,11 +275,12 @@ class Context:
             >>> reply = await ctx.complete(sampler, max_tokens=16)
             >>> ctx.truncate(ctx.seq_len - length)  # as if it had never been said
         """
-        if not 0 <= n <= self._seq_len:
-            raise ValueError(f"cannot drop {n} of {self._seq_len} tokens")
+        length = self.seq_len
+        if not 0 <= n <= length:
+            raise ValueError(f"cannot drop {n} of {length} tokens")
         if n:
-            control("context.truncate", context=self.handle, length=self._seq_len - n)
-            self._grew(self._seq_len - n)
+            control("context.truncate", context=self.handle, length=length - n)
+            self._grew(length - n)
 
     def save(self, name: str) -> None:
         """Keep a copy under `name`, beyond the end of this inferlet. Flush before.
@@ -298,7 +335,7 @@ class Context:
             ...     branch.release()
         """
         control("context.release", context=self.handle)
-        self._pending, self._seq_len = [], 0
+        self._pending, self._length = [], 0
 
     def __enter__(self) -> Context:
         return self
@@ -312,7 +349,7 @@ class Context:
         self.release()
 
     def __repr__(self) -> str:
-        return f"Context({self.handle}, {self._seq_len} tokens)"
+        return f"Context({self.handle}, {'?' if self._length is None else self._length} tokens)"
 
     # The model
 
@@ -379,10 +416,14 @@ class Context:
             >>> reply = await ctx.user("2 + 2?").complete(Sampler.argmax(), max_tokens=32)
             >>> reply.text
         """
-        if cue:
-            self.cue()
         return await self._generate(
-            sampler, max_tokens, [*self._model.eos_tokens, *(stop or ())], stream, ignore_eos
+            sampler,
+            max_tokens,
+            [*self._model.eos_tokens, *(stop or ())],
+            # Not noted: a caller whose turn is refused may note something else before it.
+            [{"cue": True}] if cue and not self._cued() else [],
+            stream=stream,
+            ignore_eos=ignore_eos,
         )
 
     async def _generate(
@@ -390,15 +431,18 @@ class Context:
         sampler: Sampler,
         max_tokens: int | None,
         stop: Iterable[int | str],
+        more: Sequence[Segment] = (),
+        *,
         stream: bool = False,
         ignore_eos: bool = False,
     ) -> Completion:
         if max_tokens is None:
-            max_tokens = self._model.max_context_tokens - self._seq_len - len(self.buffer())
-        done = await _backend.operation(
+            fill = [*self._pending, *more]
+            new = control("context.render", context=self.handle, fill=fill) if fill else []
+            max_tokens = self._model.max_context_tokens - self.seq_len - len(new)
+        done = await self._run_pending(
             "context.generate",
-            context=self.handle,
-            fill=self._take_pending(),
+            *more,
             sampler=sampler.to_wire(),
             max_tokens=max_tokens,
             stream="text" if stream else None,

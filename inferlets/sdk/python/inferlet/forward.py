@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from inferlet._backend import operation
 from inferlet.sample import Distribution, Sampler
 
 if TYPE_CHECKING:
@@ -165,22 +164,19 @@ class Forward:
         Example:
             >>> out = await forward.execute()
         """
-        fill = [{"tokens": self._inputs}] if self._inputs else self._context._take_pending()
-        if not fill:
+        if not self._inputs and not self._context._pending:
             raise ValueError(
                 "a forward pass needs input: call .input(tokens), or fill the context before"
             )
-        return Output(await run_forward(self._context, fill, self._slots))
+        return Output(await run_forward(self._context, self._inputs, self._slots))
 
 
-async def run_forward(context: Context, fill: list[dict[str, Any]], slots: Slots) -> dict[str, Any]:
-    """One `context.forward` operation."""
-    raw: dict[str, Any] = await operation(
-        "context.forward",
-        context=context.handle,
-        fill=fill,
-        samplers=slots.samplers,
-        distributions=slots.probes,
-    )
+async def run_forward(context: Context, inputs: list[int], slots: Slots) -> dict[str, Any]:
+    """One `context.forward` operation, on `inputs` or else on what the context has noted."""
+    fields = {"samplers": slots.samplers, "distributions": slots.probes}
+    if inputs:
+        raw = await context._run("context.forward", [{"tokens": inputs}], **fields)
+    else:
+        raw = await context._run_pending("context.forward", **fields)
     context._grew(int(raw["length"]))
     return raw

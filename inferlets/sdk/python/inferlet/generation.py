@@ -278,10 +278,9 @@ class GenStep:
             >>> out.tokens
         """
         generator = self._generator
-        fill = generator._context._take_pending()
-        if not fill:
+        if not generator._context._pending:
             generator._done = True
             return Output({"tokens": [], "distributions": []})
-        raw = await run_forward(generator._context, fill, self._slots)
+        raw = await run_forward(generator._context, [], self._slots)
         sampled = raw["tokens"][:1] if self._sampled is not None else []
         return Output(raw, generator.accept(sampled))
