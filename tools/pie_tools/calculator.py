@@ -105,7 +105,7 @@ def _value(node: ast.expr, depth: int) -> Number:
     if depth == 0:
         raise CalculatorError(f"the expression is nested deeper than {MAX_DEPTH} levels")
     match node:
-        case ast.Constant(value=value) if type(value) in (int, float):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return value
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand, depth - 1)

@@ -87,18 +87,27 @@ def main(arguments: list[str]) -> int:
 @click.option("--agents", default="1,8,32,128", show_default=True, help="Numbers of agents.")
 @click.option("--tools-ms", default="0,50,100", show_default=True, help="Tool times.")
 @click.option("--rounds", default=8, show_default=True, help="Tool round trips of each agent.")
-@click.option("--repeats", default=3, show_default=True, help="Repetitions of each point.")
+@click.option(
+    "--round-trip-ms", default=0.0, show_default=True, help="Network distance of the client."
+)
+@click.option("--repeats", default=2, show_default=True, help="Repetitions of each point.")
 @click.option("--model", default="embedded", show_default=True, help="Model or directory.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
 def _command(
-    agents: str, tools_ms: str, rounds: int, repeats: int, model: str, json_file: Path | None
+    agents: str,
+    tools_ms: str,
+    rounds: int,
+    round_trip_ms: float,
+    repeats: int,
+    model: str,
+    json_file: Path | None,
 ) -> None:
     cells = [
         Cell(int(count), int(milliseconds))
         for count in agents.split(",")
         for milliseconds in tools_ms.split(",")
     ]
-    shape = AgentShape(rounds=rounds)
+    shape = AgentShape(rounds=rounds, round_trip_seconds=round_trip_ms / 1000)
     trio.run(_measure, cells, shape, repeats, model)
     # Wider than some terminals rather than cut: the figures are what one came for.
     console = Console(width=max(Console().width, _TABLE_WIDTH))

@@ -20,13 +20,18 @@ from pie_server.runtime.port import JsonValue
 
 @dataclass(frozen=True, slots=True)
 class AgentShape:
-    """One agent: `rounds` times generate and use a tool; the next round reads its result."""
+    """One agent: `rounds` times generate and use a tool; the next round reads its result.
+
+    `round_trip_seconds` is how far away the client is: it is waited once for each of its requests,
+    on either side. Zero is a client on the same machine.
+    """
 
     rounds: int = 8
     prompt_tokens: int = 96
     generate_tokens: int = 24
     append_tokens: int = 32
     tool_seconds: float = 0.05
+    round_trip_seconds: float = 0.0
 
     @property
     def context_tokens(self) -> int:
@@ -55,6 +60,7 @@ async def inferlet_agent(
 ) -> AgentResult:
     """The whole agent as one inferlet: a single round trip for the client."""
     started = trio.current_time()
+    await trio.sleep(shape.round_trip_seconds)
     result = await _run(
         client,
         "agent-rounds",
@@ -93,6 +99,7 @@ async def client_agent(
     for number in range(shape.rounds):
         if number:
             history += random_tokens(rng, shape.append_tokens, vocabulary)
+        await trio.sleep(shape.round_trip_seconds)
         result = await _run(
             client,
             "token-completion",

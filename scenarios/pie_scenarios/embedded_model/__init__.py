@@ -1,0 +1,1 @@
+"""The embedded model: its synthetic conversations, tokenizer, training and evaluation."""
