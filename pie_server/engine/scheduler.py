@@ -17,6 +17,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVarTuple, Unpack
 
 from pie_server.engine.batch import Batch, Row, StepResult
 from pie_server.engine.commands import Command, not_finite
@@ -24,6 +25,7 @@ from pie_server.errors import DeviceError, OperationCancelled, PagesExceeded, Pi
 from pie_server.kv import Context, ContextState, PagePool, PrefixTree
 
 _LOG = logging.getLogger(__name__)
+Ts = TypeVarTuple("Ts")
 
 # Long enough for a short generation to end and leave its pages; short beside a long one.
 _PATIENCE_STEPS = 16
@@ -177,9 +179,7 @@ class Scheduler:
             if not self._is_head(command):
                 continue  # cancelled while the step ran; the KV it computed is valid all the same
             command.steps += 1
-            error = not_finite(samples) or self._contained(
-                lambda command=command, samples=samples, tops=tops: command.accept(samples, tops)  # type: ignore[misc]
-            )
+            error = not_finite(samples) or self._contained(command.accept, samples, tops)
             if error is not None or command.finished:
                 self._end(command, error)
                 ended += 1
@@ -355,13 +355,13 @@ class Scheduler:
         if error is None:
             self._contained(command.complete)
         else:
-            self._contained(lambda: command.fail(error))
+            self._contained(command.fail, error)
 
     @staticmethod
-    def _contained(call: Callable[[], None]) -> PieError | None:
+    def _contained(call: Callable[[Unpack[Ts]], None], *arguments: Unpack[Ts]) -> PieError | None:
         """Runs what belongs to one instance: its failure ends its command and nothing else."""
         try:
-            call()
+            call(*arguments)
         except PieError as error:
             return error
         except Exception:  # the barrier of one command
