@@ -17,7 +17,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVarTuple, Unpack
+from typing import TypeVarTuple
 
 from pie_server.engine.batch import Batch, Row, StepResult
 from pie_server.engine.commands import Command, not_finite
@@ -358,7 +358,7 @@ class Scheduler:
             self._contained(command.fail, error)
 
     @staticmethod
-    def _contained(call: Callable[[Unpack[Ts]], None], *arguments: Unpack[Ts]) -> PieError | None:
+    def _contained(call: Callable[[*Ts], None], *arguments: *Ts) -> PieError | None:
         """Runs what belongs to one instance: its failure ends its command and nothing else."""
         try:
             call(*arguments)
