@@ -30,6 +30,12 @@ def test_help_names_every_command_and_shows_first_steps() -> None:
         assert word in shown
 
 
+def test_a_benchmarks_own_help_is_reachable() -> None:
+    assert "--tools-ms" in pie_server("bench", "agents", "--help").stdout
+    assert "without NAME: list them" in pie_server("bench", "--help").stdout
+    assert "N agents with tools" in pie_server("bench").stdout
+
+
 def test_config_show_prints_values_and_where_they_came_from() -> None:
     shown = pie_server("config", "show", "--pages", "99", PIE_PORT="1234").stdout
     assert "pages = 99" in shown

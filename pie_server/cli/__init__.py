@@ -187,13 +187,20 @@ def run(
     )
 
 
-@_cli.command(context_settings={"ignore_unknown_options": True})
+@_cli.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+)
 @click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def bench(name: str | None, arguments: tuple[str, ...]) -> None:
+@click.pass_context
+def bench(context: click.Context, name: str | None, arguments: tuple[str, ...]) -> None:
     """Run benchmark NAME (without NAME: list them); `bench NAME --help` shows its flags."""
     from pie_scenarios.bench import run_benchmark
 
+    # `bench NAME --help` belongs to the benchmark, so click's own help is off here.
+    if name in ("-h", "--help"):
+        click.echo(context.get_help())
+        return
     sys.exit(run_benchmark(name, list(arguments)))
 
 

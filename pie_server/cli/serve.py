@@ -57,6 +57,7 @@ async def run_server(config: Config, port_file: Path | None = None) -> None:
                 f"http://{config.host}:{port}  (sandbox: {server.sandboxes.backend}; "
                 f"inferlets: {', '.join(program.name for program in server.registry.list())})",
                 highlight=False,
+                soft_wrap=True,
             )
             if port_file is not None:
                 _write_whole(port_file, str(port))
