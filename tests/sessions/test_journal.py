@@ -194,7 +194,10 @@ async def main():
                 line = f"{log.session} {record.seq}\\n".encode()
                 log.when_stored(record.seq, lambda line=line: sys.stdout.buffer.write(line))
             sys.stdout.buffer.flush()
-            await trio.lowlevel.checkpoint()
+            await trio.sleep(0.001)
+            while logs[0].last_seq - logs[0].stored_seq > 500:
+                sys.stdout.buffer.flush()
+                await trio.sleep(0.001)
 trio.run(main)
 """
 
