@@ -1,24 +1,70 @@
-"""What `config.json` says about a checkpoint, read into one typed object.
+"""What a checkpoint's `config.json` says, as one typed object.
 
-Only architectures in `SUPPORTED_ARCHITECTURES` are accepted: a model that would run but give wrong
-logits is worse than one that is refused.
+`ModelConfig` describes every family by the same options, so that the decoder has no branch per
+family; `architectures.py` fills it.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal
 
 from pie_server.errors import CheckpointError
+from pie_server.model.rotary import RopeOptions
 
-SUPPORTED_ARCHITECTURES = ("LlamaForCausalLM",)
+Activation = Literal["silu", "gelu_tanh"]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerOptions:
+    """What may differ from layer to layer.
+
+    Attributes:
+        rope: How positions turn queries and keys.
+        window_tokens: A token sees only this many tokens, itself included; None: all.
+        sparse: The feed-forward part is a mixture of experts.
+    """
+
+    rope: RopeOptions
+    window_tokens: int | None = None
+    sparse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureOptions:
+    """The shape of a mixture of experts.
+
+    Attributes:
+        experts: Experts of a layer.
+        experts_per_token: How many of them each token uses.
+        intermediate_size: Inner width of one expert.
+        normalize: The chosen experts' weights are scaled to sum to one.
+    """
+
+    experts: int
+    experts_per_token: int
+    intermediate_size: int
+    normalize: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Shape of a Llama-architecture decoder. Sizes are counts of elements."""
+    """Shape of a decoder. Sizes are counts of elements.
+
+    Attributes:
+        qkv_bias, output_bias, mlp_bias: Which products add a bias.
+        query_key_norms: Queries and keys are normalised per head before rotation.
+        norms_around_one: Norm weights are stored as their distance from one (Gemma).
+        sandwich_norms: Attention and feed-forward are also normalised at their end (Gemma).
+        embedding_scale: Embeddings are multiplied by this.
+        attention_scale: Scores are multiplied by this; None: head_dim ** -0.5.
+        logit_softcap: Logits are squashed into (-softcap, softcap).
+        mixture: Shape of the sparse layers, if there are any.
+    """
 
     architecture: str
     vocab_size: int
@@ -29,54 +75,104 @@ class ModelConfig:
     kv_heads: int
     head_dim: int
     max_context_tokens: int
-    rope_theta: float
     norm_epsilon: float
     tied_embeddings: bool
     eos_tokens: tuple[int, ...]
+    layer_options: tuple[LayerOptions, ...]
+    activation: Activation = "silu"
+    qkv_bias: bool = False
+    output_bias: bool = False
+    mlp_bias: bool = False
+    query_key_norms: bool = False
+    norms_around_one: bool = False
+    sandwich_norms: bool = False
+    embedding_scale: float | None = None
+    attention_scale: float | None = None
+    logit_softcap: float | None = None
+    mixture: MixtureOptions | None = None
+
+    @property
+    def query_size(self) -> int:
+        """Width of all query heads."""
+        return self.query_heads * self.head_dim
+
+    @property
+    def kv_size(self) -> int:
+        """Width of all key heads, and of all value heads."""
+        return self.kv_heads * self.head_dim
 
 
-def read_config(directory: Path) -> ModelConfig:
-    """Reads `config.json` (and `generation_config.json` for the end tokens).
+class Fields:
+    """Typed access to a JSON object, with errors that name the file and the field.
 
-    Raises:
-        CheckpointError: The file is missing, not JSON, lacks a field or names an architecture that
-            is not supported.
+    A field that is null counts as absent.
+
+    Args:
+        raw: The object.
+        where: What to call it in errors, usually its path.
     """
-    raw = read_json(directory / "config.json")
-    names = raw.get("architectures") or ["(none)"]
-    architecture = str(cast(list[object], names)[0])
-    if architecture not in SUPPORTED_ARCHITECTURES:
-        raise CheckpointError(
-            f"architecture {architecture} is not supported",
-            hint=f"Supported: {', '.join(SUPPORTED_ARCHITECTURES)}.",
-        )
-    if raw.get("hidden_act", "silu") != "silu":
-        raise CheckpointError(f"{directory}/config.json: hidden_act must be silu")
-    for field in ("attention_bias", "mlp_bias"):
-        if raw.get(field):
-            raise CheckpointError(f"{directory}/config.json: {field}=true is not supported")
-    try:
-        hidden, heads = _integer(raw, "hidden_size"), _integer(raw, "num_attention_heads")
-        config = ModelConfig(
-            architecture=architecture,
-            vocab_size=_integer(raw, "vocab_size"),
-            hidden_size=hidden,
-            intermediate_size=_integer(raw, "intermediate_size"),
-            layers=_integer(raw, "num_hidden_layers"),
-            query_heads=heads,
-            kv_heads=_integer(raw, "num_key_value_heads", heads),
-            head_dim=_integer(raw, "head_dim", hidden // heads),
-            max_context_tokens=_integer(raw, "max_position_embeddings"),
-            rope_theta=_rope_theta(raw),
-            norm_epsilon=float(cast(float, raw.get("rms_norm_eps", 1e-6))),
-            tied_embeddings=bool(raw.get("tie_word_embeddings", False)),
-            eos_tokens=_eos_tokens(directory, raw),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{directory}/config.json: {error}") from error
-    if config.query_heads % config.kv_heads:
-        raise CheckpointError("num_attention_heads must be a multiple of num_key_value_heads")
-    return config
+
+    def __init__(self, raw: Mapping[str, object], where: str) -> None:
+        self.raw = raw
+        self.where = where
+
+    def get(self, name: str) -> object:
+        """The value as it is, None if absent."""
+        return self.raw.get(name)
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A positive integer."""
+        value = self.raw.get(name)
+        value = default if value is None else value
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.error(f"{name} must be a positive integer, not {value!r}")
+        return value
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A positive number."""
+        value = self.raw.get(name)
+        value = default if value is None else value
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not 0 < value < math.inf
+        ):
+            raise self.error(f"{name} must be a positive number, not {value!r}")
+        return float(value)
+
+    def optional_number(self, name: str) -> float | None:
+        """A positive number, or None if absent."""
+        return None if self.raw.get(name) is None else self.number(name)
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """True or false."""
+        value = self.raw.get(name)
+        value = default if value is None else value
+        if not isinstance(value, bool):
+            raise self.error(f"{name} must be true or false, not {value!r}")
+        return value
+
+    def section(self, name: str) -> Fields | None:
+        """A nested object, or None if absent."""
+        value = self.raw.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.error(f"{name} must be an object, not {value!r}")
+        return Fields(value, f"{self.where}: {name}")
+
+    def strings(self, name: str) -> list[str] | None:
+        """A list of strings, or None if absent."""
+        value = self.raw.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(f"{name} must be a list of strings, not {value!r}")
+        return value
+
+    def error(self, message: str) -> CheckpointError:
+        """An error about this object."""
+        return CheckpointError(f"{self.where}: {message}")
 
 
 def read_json(path: Path) -> dict[str, object]:
@@ -93,32 +189,3 @@ def read_json(path: Path) -> dict[str, object]:
     if not isinstance(raw, dict):
         raise CheckpointError(f"{path} must hold a JSON object")
     return raw
-
-
-def _integer(raw: dict[str, object], name: str, default: int | None = None) -> int:
-    value = raw.get(name, default)
-    if value is None:
-        value = default
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, not {value!r}")
-    return value
-
-
-def _rope_theta(raw: dict[str, object]) -> float:
-    # transformers 5 writes `rope_parameters`, earlier versions `rope_theta` and `rope_scaling`.
-    parameters = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    scaling = cast(dict[str, object], parameters)
-    kind = scaling.get("rope_type", scaling.get("type", "default"))
-    if kind != "default":
-        raise ValueError(f"rope scaling {kind!r} is not supported")
-    return float(cast(float, scaling.get("rope_theta", raw.get("rope_theta", 10000.0))))
-
-
-def _eos_tokens(directory: Path, raw: dict[str, object]) -> tuple[int, ...]:
-    generation = directory / "generation_config.json"
-    value = read_json(generation).get("eos_token_id") if generation.exists() else None
-    value = raw.get("eos_token_id") if value is None else value
-    if value is None:
-        return ()
-    values = value if isinstance(value, list) else [value]
-    return tuple(int(cast(int, token)) for token in values)

@@ -7,18 +7,20 @@ The directory has the layout of any Hugging Face checkpoint: `config.json`, one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from pie_server.errors import CheckpointError
+from pie_server.model.architectures import read_config
+from pie_server.model.assembly import assemble
 from pie_server.model.chat_template import ChatTemplate
-from pie_server.model.config import ModelConfig, read_config, read_json
-from pie_server.model.llama import LayerWeights, Llama, LlamaWeights
+from pie_server.model.config import ModelConfig
+from pie_server.model.decoder import Decoder
+from pie_server.model.linear import Quantization
 from pie_server.model.tokenizer import Tokenizer
+from pie_server.model.weight_files import OnProgress, WeightFiles, weight_paths
 
 EMBEDDED = "embedded"
 EMBEDDED_DIRECTORY = Path(__file__).parent / "embedded"
@@ -29,7 +31,7 @@ class Checkpoint:
     """Everything that is needed to serve one model."""
 
     name: str
-    model: Llama
+    model: Decoder
     tokenizer: Tokenizer
     chat_template: ChatTemplate
 
@@ -40,14 +42,22 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    source: str, *, device: torch.device | None = None, dtype: torch.dtype | None = None
+    source: str,
+    *,
+    device: torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    quantization: Quantization | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Checkpoint:
     """Loads `source`: the word `embedded` or a checkpoint directory.
 
     Args:
         source: What to load.
         device: Default: CUDA if there is one, else the CPU.
-        dtype: Default: float32 on the CPU (fastest for small models), bfloat16 on CUDA.
+        dtype: Default: float32 on the CPU (fastest for small models), bfloat16 on CUDA and with
+            quantisation.
+        quantization: `int8` stores the products' weights in one byte each, with a scale per output.
+        on_progress: Called with bytes done and bytes in total while weights are read.
 
     Raises:
         CheckpointError: Something is missing, misshapen, truncated or not supported.
@@ -56,7 +66,8 @@ def load_checkpoint(
     if device is None:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if dtype is None:
-        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        small = device.type == "cpu" and quantization is None
+        dtype = torch.float32 if small else torch.bfloat16
     config = read_config(directory)
     tokenizer = Tokenizer.from_directory(directory)
     if tokenizer.size > config.vocab_size:
@@ -64,89 +75,13 @@ def load_checkpoint(
             f"the tokenizer has {tokenizer.size} tokens, the model only {config.vocab_size}",
             hint="tokenizer.json belongs to another model.",
         )
-    weights = load_weights(directory, config, device=device, dtype=dtype)
+    files = WeightFiles(
+        weight_paths(directory), device=device, dtype=dtype, on_progress=on_progress
+    )
     name = EMBEDDED if source == EMBEDDED else directory.resolve().name
     return Checkpoint(
-        name, Llama(config, weights), tokenizer, ChatTemplate.from_directory(directory)
+        name,
+        assemble(files, config, quantization),
+        tokenizer,
+        ChatTemplate.from_directory(directory),
     )
-
-
-def load_weights(
-    directory: Path, config: ModelConfig, *, device: torch.device, dtype: torch.dtype
-) -> LlamaWeights:
-    """Reads every tensor once (memory-mapped) and stacks those that run as one product.
-
-    Raises:
-        CheckpointError: A tensor is missing, extra or of another shape; a file is truncated.
-    """
-    tensors: dict[str, torch.Tensor] = {}
-    for path in _shards(directory):
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    tensors[name] = file.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}") from error
-
-    def take(name: str, *shape: int) -> torch.Tensor:
-        tensor = tensors.pop(name, None)
-        if tensor is None:
-            raise CheckpointError(f"tensor {name} is missing in {directory}")
-        if tuple(tensor.shape) != shape:
-            raise CheckpointError(f"tensor {name} is {tuple(tensor.shape)}, expected {shape}")
-        return tensor.to(device, dtype)
-
-    embedding = take("model.embed_tokens.weight", config.vocab_size, config.hidden_size)
-    layers = tuple(_layer(take, config, f"model.layers.{i}.") for i in range(config.layers))
-    norm = take("model.norm.weight", config.hidden_size)
-    if config.tied_embeddings:
-        tensors.pop("lm_head.weight", None)
-        head = embedding
-    else:
-        head = take("lm_head.weight", config.vocab_size, config.hidden_size)
-    extra = [name for name in tensors if not name.endswith("rotary_emb.inv_freq")]
-    if extra:
-        raise CheckpointError(f"{directory} holds tensors this model has no place for: {extra[:5]}")
-    return LlamaWeights(embedding, layers, norm, head)
-
-
-def _layer(take: Callable[..., torch.Tensor], config: ModelConfig, prefix: str) -> LayerWeights:
-    hidden, inner = config.hidden_size, config.intermediate_size
-    query, keyed = config.query_heads * config.head_dim, config.kv_heads * config.head_dim
-    attention, mlp = prefix + "self_attn.", prefix + "mlp."
-    return LayerWeights(
-        attention_norm=take(prefix + "input_layernorm.weight", hidden),
-        qkv=torch.cat(
-            (
-                take(attention + "q_proj.weight", query, hidden),
-                take(attention + "k_proj.weight", keyed, hidden),
-                take(attention + "v_proj.weight", keyed, hidden),
-            )
-        ),
-        output=take(attention + "o_proj.weight", hidden, query),
-        mlp_norm=take(prefix + "post_attention_layernorm.weight", hidden),
-        gate_up=torch.cat(
-            (
-                take(mlp + "gate_proj.weight", inner, hidden),
-                take(mlp + "up_proj.weight", inner, hidden),
-            )
-        ),
-        down=take(mlp + "down_proj.weight", hidden, inner),
-    )
-
-
-def _shards(directory: Path) -> Iterator[Path]:
-    index = directory / "model.safetensors.index.json"
-    if index.exists():
-        shards = read_json(index).get("weight_map")
-        if not isinstance(shards, dict):
-            raise CheckpointError(f"{index} has no weight_map")
-        yield from (directory / name for name in sorted(set(shards.values())))
-        return
-    single = directory / "model.safetensors"
-    if not single.exists():
-        raise CheckpointError(
-            f"{directory} holds no model.safetensors",
-            hint="Weights must be in safetensors format.",
-        )
-    yield single

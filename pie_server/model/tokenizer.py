@@ -18,6 +18,11 @@ class Tokenizer:
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
 
+    @property
+    def inner(self) -> tokenizers.Tokenizer:
+        """The library's own object, for libraries that build on it."""
+        return self._inner
+
     @classmethod
     def from_directory(cls, directory: Path) -> Tokenizer:
         """Reads `tokenizer.json`.
@@ -35,6 +40,10 @@ class Tokenizer:
     def size(self) -> int:
         """Number of tokens, added ones included."""
         return int(self._inner.get_vocab_size(with_added_tokens=True))
+
+    def texts(self, first: int, stop: int) -> list[str | None]:
+        """The tokens `first..stop` as the vocabulary writes them; None where there is none."""
+        return [self._inner.id_to_token(token) for token in range(first, stop)]
 
     def encode(self, text: str) -> list[int]:
         """Tokens of `text`; special tokens written out in it are recognised, none are added."""
