@@ -59,7 +59,7 @@ class PagePool:
             return None
         if count == 0:
             return []
-        pages = self._free[-count:]
+        pages = self._free[: -count - 1 : -1]  # ascending at first: neighbours are cheap to read
         del self._free[-count:]
         for page in pages:
             self._references[page] = 1
