@@ -3,6 +3,7 @@
     PieError                         internal_error        500
     ├── InvalidRequest               invalid_request       400   the client sent something malformed
     │   ├── InvalidArguments         invalid_arguments     400   arguments that do not fit a schema
+    │   │   └── InvalidGrammar       invalid_grammar       400   cannot be compiled or followed
     │   ├── MalformedMessage         malformed_message     400   no message of the protocol
     │   ├── UnknownMessageType       unknown_message_type  400
     │   ├── MessageTooLarge          message_too_large     413
@@ -89,6 +90,16 @@ class InvalidRequest(PieError):
 
 class InvalidArguments(InvalidRequest):
     code = "invalid_arguments"
+
+
+class InvalidGrammar(InvalidArguments):
+    """A grammar that cannot be compiled or followed.
+
+    `details` says where: `line` and `column`, `position` in a regular expression, `path` in a
+    schema.
+    """
+
+    code = "invalid_grammar"
 
 
 class MessageTooLarge(InvalidRequest):

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from dataclasses import replace
+from typing import ClassVar, cast
 
-from pie_server.engine.batch import Distribution, Sample, SampledToken, TopTokens
+from pie_server.engine.batch import Answer, DeviceTask, Readout, Sample, SampledToken
+from pie_server.engine.queues import CommandQueue
+from pie_server.engine.sampler import SamplerState
 from pie_server.engine.sampling import SamplingParams, uniform
 from pie_server.errors import DeviceError, PieError
-from pie_server.kv import Context
-
-T = TypeVar("T")
-A = TypeVar("A")
+from pie_server.kv import Context, Recipe
 
 
 class Command(ABC):
@@ -26,17 +26,25 @@ class Command(ABC):
     Attributes:
         context: What it works on.
         fill: Tokens it appends when it begins.
+        queue: Whose priority it has; None: normal priority.
         arrival: Set by the scheduler; earlier goes first.
+        submitted_at: Set by the scheduler; `time.monotonic` seconds.
         finished: Nothing is left to do.
         steps: Steps it had a row in.
         blocked_steps: Steps in a row in which there was no page for it.
         reused_tokens: Tokens whose KV was there when it began.
     """
 
-    def __init__(self, context: Context, fill: Sequence[int]) -> None:
+    is_task: ClassVar[bool] = False  # it has a `DeviceTask` instead of rows
+
+    def __init__(
+        self, context: Context, fill: Sequence[int], queue: CommandQueue | None = None
+    ) -> None:
         self.context = context
         self.fill = fill
+        self.queue = queue
         self.arrival = 0
+        self.submitted_at = 0.0
         self.begun = False
         self.finished = False
         self.steps = 0
@@ -47,12 +55,16 @@ class Command(ABC):
         """Its turn has come: the tokens join the log."""
         self.begun = True
         context = self.context
-        context.tokens.extend(self.fill)
+        self.append_fill()
         if context.missing_tokens == 0:
             # A readout needs the hidden state of the last token, which no page holds.
             context.table.truncate(len(context.tokens) - 1)
         # KV that is there already is what this command does not have to compute.
         self.reused_tokens = context.table.length
+
+    def append_fill(self) -> None:
+        """Appends `fill` to the log, computed like the context's next tokens."""
+        self.context.append(self.fill)
 
     @property
     def first_readout(self) -> int:
@@ -60,16 +72,12 @@ class Command(ABC):
         return len(self.context.tokens) - 1
 
     @abstractmethod
-    def samples(self, start: int, stop: int, base: int) -> list[Sample]:
-        """Samples wanted among positions `start..stop`; position p is flat token base+p-start."""
-
-    def distributions(self, start: int, stop: int, base: int) -> list[Distribution]:
-        """Distributions wanted, like `samples`."""
-        return []
+    def readouts(self, start: int, stop: int, base: int) -> list[Readout]:
+        """What is wanted of positions `start..stop`; position p is flat token base+p-start."""
 
     @abstractmethod
-    def accept(self, samples: list[SampledToken], distributions: list[TopTokens]) -> None:
-        """Takes the answers of one row and sets `finished`."""
+    def accept(self, answers: Sequence[Answer]) -> PieError | None:
+        """Takes the answers of one row and sets `finished`; an error ends the command."""
 
     @abstractmethod
     def fail(self, error: PieError) -> None:
@@ -85,9 +93,15 @@ class ForwardCommand(Command):
 
     Args:
         fill: Tokens to append, at least one unless the log has tokens without KV.
-        samplers: (offset in `fill`, sampler); one answer each, in this order.
-        top_ks: (offset in `fill`, number of most likely tokens to report); likewise.
+        asked: (offset in `fill`, readout); one answer each, in this order. Flat indices and the
+            randomness of samples are filled in here.
+        recipes: (first, stop, recipe) by offset in `fill`, in order and without gaps, if the tokens
+            are not to be computed like the context's next ones.
+        vectors: Embeddings that negative tokens of `fill` stand for: -1-i is the i-th of these.
         on_done: Receives the command with its answers, or an error.
+
+    Attributes:
+        answers: In the order of `asked`, once finished.
     """
 
     def __init__(
@@ -95,58 +109,73 @@ class ForwardCommand(Command):
         context: Context,
         fill: Sequence[int],
         *,
-        samplers: Sequence[tuple[int, SamplingParams]],
-        top_ks: Sequence[tuple[int, int]],
+        asked: Sequence[tuple[int, Readout]],
         on_done: Callable[[ForwardCommand, PieError | None], None],
+        recipes: Sequence[tuple[int, int, Recipe]] = (),
+        vectors: Sequence[object] = (),
+        queue: CommandQueue | None = None,
     ) -> None:
-        super().__init__(context, fill)
-        self._samplers: _Readouts[SamplingParams, SampledToken] = _Readouts(samplers)
-        self._top_ks: _Readouts[int, TopTokens] = _Readouts(top_ks)
+        super().__init__(context, fill, queue)
+        self._asked = list(asked)
+        self._recipes = recipes
+        self._vectors = vectors
+        self._answered: dict[int, Answer] = {}
+        self._row: list[int] = []  # indices of `_asked` that are in the row under way
         self._on_done = on_done
 
     @property
-    def sampled(self) -> list[SampledToken]:
-        """The answers of the samplers, once finished."""
-        return self._samplers.answers()
-
-    @property
-    def top_tokens(self) -> list[TopTokens]:
-        """The distributions, once finished."""
-        return self._top_ks.answers()
+    def answers(self) -> list[Answer]:
+        """All answers, in the order of the questions."""
+        return [self._answered[index] for index in range(len(self._asked))]
 
     def begin(self) -> None:
         first = len(self.context.tokens)
-        self._samplers.shift(first)
-        self._top_ks.shift(first)
+        self._asked = [(first + offset, readout) for offset, readout in self._asked]
         super().begin()
+
+    def append_fill(self) -> None:
+        context, fill = self.context, self.fill
+        if self._vectors:
+            known = len(context.vectors)
+            fill = [token if token >= 0 else token - known for token in fill]
+            context.vectors.extend(self._vectors)
+        if not self._recipes:
+            context.append(fill)
+        for first, stop, recipe in self._recipes:
+            context.append(fill[first:stop], recipe)
 
     @property
     def first_readout(self) -> int:
-        end = len(self.context.tokens)
-        return min(self._samplers.first_waiting(end), self._top_ks.first_waiting(end))
+        waiting = (p for i, (p, _) in enumerate(self._asked) if i not in self._answered)
+        return min(waiting, default=len(self.context.tokens))
 
-    def samples(self, start: int, stop: int, base: int) -> list[Sample]:
-        return [
-            Sample(base + position - start, params, uniform(params.seed, position))
-            for position, params in self._samplers.within(start, stop)
+    def readouts(self, start: int, stop: int, base: int) -> list[Readout]:
+        # Each is answered once, even if its tokens are fed again.
+        self._row = [
+            index
+            for index, (position, _) in enumerate(self._asked)
+            if start <= position < stop and index not in self._answered
         ]
+        return [self._placed(*self._asked[index], base - start) for index in self._row]
 
-    def distributions(self, start: int, stop: int, base: int) -> list[Distribution]:
-        return [
-            Distribution(base + position - start, top_k)
-            for position, top_k in self._top_ks.within(start, stop)
-        ]
-
-    def accept(self, samples: list[SampledToken], distributions: list[TopTokens]) -> None:
-        self._samplers.accept(samples)
-        self._top_ks.accept(distributions)
+    def accept(self, answers: Sequence[Answer]) -> PieError | None:
+        self._answered.update(zip(self._row, answers, strict=True))
+        self._row = []
         self.finished = self.context.missing_tokens == 0
+        return next(filter(None, map(error_of, answers)), None)
 
     def fail(self, error: PieError) -> None:
         self._on_done(self, error)
 
     def complete(self) -> None:
         self._on_done(self, None)
+
+    @staticmethod
+    def _placed(position: int, readout: Readout, shift: int) -> Readout:
+        if isinstance(readout, Sample):
+            number = uniform(readout.params.seed, position)
+            return replace(readout, index=position + shift, uniform=number)
+        return replace(readout, index=position + shift)
 
 
 class GenerateCommand(Command):
@@ -156,6 +185,7 @@ class GenerateCommand(Command):
     comes next, not by a forward pass of its own.
 
     Args:
+        state: Penalties and grammar, if the generation has any.
         stop_tokens: Sampling one of these ends the generation; it stays in the log.
         max_tokens: Most tokens to generate, at least 1.
         on_token: Called with each token; returning True ends the generation ("stop").
@@ -172,9 +202,12 @@ class GenerateCommand(Command):
         stop_tokens: frozenset[int],
         on_token: Callable[[int], bool] | None,
         on_done: Callable[[GenerateCommand, PieError | None], None],
+        state: SamplerState | None = None,
+        queue: CommandQueue | None = None,
     ) -> None:
-        super().__init__(context, fill)
+        super().__init__(context, fill, queue)
         self._params = params
+        self._state = state
         self._max_tokens = max_tokens
         self._stop_tokens = stop_tokens
         self._on_token = on_token
@@ -183,18 +216,22 @@ class GenerateCommand(Command):
         self.logprob = 0.0
         self.finish_reason = ""
 
-    def samples(self, start: int, stop: int, base: int) -> list[Sample]:
+    def readouts(self, start: int, stop: int, base: int) -> list[Readout]:
         if stop < len(self.context.tokens):
             return []
         position = stop - 1
         number = uniform(self._params.seed, position) if self._params.temperature else 0.0
-        return [Sample(base + position - start, self._params, number)]
+        return [Sample(self._params, base + position - start, number, self._state)]
 
-    def accept(self, samples: list[SampledToken], distributions: list[TopTokens]) -> None:
-        if not samples:
-            return
-        token, self.logprob = samples[0].token, self.logprob + samples[0].logprob
-        self.context.tokens.append(token)
+    def accept(self, answers: Sequence[Answer]) -> PieError | None:
+        if not answers:
+            return None
+        (sampled,) = cast(Sequence[SampledToken], answers)
+        error = error_of(sampled)
+        if error is not None:
+            return error
+        token, self.logprob = sampled.token, self.logprob + sampled.logprob
+        self.context.append((token,))
         self.generated.append(token)
         stopped = self._on_token is not None and self._on_token(token)
         if stopped or token in self._stop_tokens:
@@ -202,6 +239,7 @@ class GenerateCommand(Command):
         elif len(self.generated) >= self._max_tokens:
             self.finish_reason = "length"
         self.finished = bool(self.finish_reason)
+        return None
 
     def fail(self, error: PieError) -> None:
         self._on_done(self, error)
@@ -210,46 +248,55 @@ class GenerateCommand(Command):
         self._on_done(self, None)
 
 
-class _Readouts(Generic[T, A]):
-    """What is asked at which position; each is answered once, even if its tokens are fed again."""
+class TaskCommand(Command):
+    """Work for the device that is no forward pass: copies, embeddings, readouts of kept states.
 
-    def __init__(self, asked: Sequence[tuple[int, T]]) -> None:
-        self._asked = list(asked)
-        self._answers: dict[int, A] = {}
-        self._row: list[int] = []  # indices of `_asked` that are in the row under way
+    Args:
+        fill: Tokens that join the log with KV of their own making (a copy), if any.
+        make: Called when its turn comes, with the page copies that come first; makes the task.
+        on_done: Receives what the task returned, or an error.
+    """
 
-    def shift(self, first: int) -> None:
-        """Offsets become positions: the fill begins at position `first`."""
-        self._asked = [(first + offset, what) for offset, what in self._asked]
+    is_task = True
 
-    def first_waiting(self, end: int) -> int:
-        """The lowest position without an answer; `end` if there is none."""
-        waiting = (p for i, (p, _) in enumerate(self._asked) if i not in self._answers)
-        return min(waiting, default=end)
+    def __init__(
+        self,
+        context: Context,
+        make: Callable[[], DeviceTask],
+        on_done: Callable[[object, PieError | None], None],
+        *,
+        fill: Sequence[int] = (),
+        queue: CommandQueue | None = None,
+    ) -> None:
+        super().__init__(context, fill, queue)
+        self.make = make
+        self.result: object = None
+        self._on_done = on_done
 
-    def within(self, start: int, stop: int) -> list[tuple[int, T]]:
-        """What still waits for an answer among positions `start..stop`."""
-        self._row = [
-            index
-            for index, (position, _) in enumerate(self._asked)
-            if start <= position < stop and index not in self._answers
-        ]
-        return [self._asked[index] for index in self._row]
+    def begin(self) -> None:
+        self.begun = True
+        self.append_fill()
 
-    def accept(self, answers: Sequence[A]) -> None:
-        """The answers to what `within` returned last."""
-        self._answers.update(zip(self._row, answers, strict=True))
-        self._row = []
+    def readouts(self, start: int, stop: int, base: int) -> list[Readout]:
+        return []
 
-    def answers(self) -> list[A]:
-        """All answers, in the order of the questions."""
-        return [self._answers[index] for index in range(len(self._asked))]
-
-
-def not_finite(samples: Sequence[SampledToken]) -> DeviceError | None:
-    """An error if the model's logits were NaN or infinite in one of these readouts."""
-    if all(sample.logprob - sample.logprob == 0.0 for sample in samples):
+    def accept(self, answers: Sequence[Answer]) -> PieError | None:
+        self.finished = True
         return None
+
+    def fail(self, error: PieError) -> None:
+        self._on_done(None, error)
+
+    def complete(self) -> None:
+        self._on_done(self.result, None)
+
+
+def error_of(answer: Answer) -> PieError | None:
+    """What is wrong with a readout: its own error, or logits that are NaN or infinite."""
+    if not isinstance(answer, SampledToken):
+        return None
+    if answer.error is not None or answer.logprob - answer.logprob == 0.0:
+        return answer.error
     return DeviceError(
         "the model's logits are not finite", hint="The checkpoint or its dtype is at fault."
     )

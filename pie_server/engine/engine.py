@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import trio
 
-from pie_server.engine.commands import Command
+from pie_server.engine.batch import DeviceTask
+from pie_server.engine.commands import Command, TaskCommand
+from pie_server.engine.device_tasks import CopySlots
 from pie_server.engine.gpu_task import GpuTask
+from pie_server.engine.grammar import GrammarCompiler
 from pie_server.engine.model_runner import ModelRunner
+from pie_server.engine.policies import PolicyName, policy_named
+from pie_server.engine.queues import CommandQueue
+from pie_server.engine.residency import Residency
 from pie_server.engine.scheduler import Scheduler, SchedulerLimits
-from pie_server.errors import ContextTooLong, PagesExceeded
+from pie_server.errors import ContextTooLong, InvalidRequest, PagesExceeded, PieError
 from pie_server.kv import Context, ContextState, Exports, PagePool, PrefixTree
+from pie_server.model.adapter_loader import load_adapter
 from pie_server.model.loader import Checkpoint
 
 
@@ -23,6 +33,8 @@ class EngineSettings:
     pages: int = 4096
     page_size_tokens: int = 16
     limits: SchedulerLimits = field(default_factory=SchedulerLimits)
+    policy: PolicyName = "adaptive"
+    offload_bytes: int = 256 << 20
 
 
 class Engine:
@@ -40,14 +52,57 @@ class Engine:
         self.runner = ModelRunner(checkpoint.model, settings.pages, settings.page_size_tokens)
         self._contexts: dict[int, Context] = {}
         self._last_identifier = 0
+        self.residency = Residency(
+            self.pool,
+            self.prefixes,
+            self._all_contexts,
+            self.runner.cache.page_bytes,
+            settings.offload_bytes,
+        )
         self.scheduler = Scheduler(
-            self.pool, self.prefixes, self._all_contexts, settings.limits, self._wake
+            self.pool,
+            self.prefixes,
+            self.residency,
+            settings.limits,
+            self._wake,
+            policy_named(settings.policy),
         )
         self._gpu_task = GpuTask(self.scheduler, self.runner.execute)
+        self._grammars: GrammarCompiler | None = None
+
+    @property
+    def grammars(self) -> GrammarCompiler:
+        """Compiles grammars for this model's tokens.
+
+        Raises:
+            CheckpointError: The model names no end-of-sequence token.
+        """
+        if self._grammars is None:
+            config = self.checkpoint.config
+            self._grammars = GrammarCompiler(
+                self.checkpoint.tokenizer.inner, config.vocab_size, config.eos_tokens
+            )
+        return self._grammars
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Service body: the GPU task. Runs until cancelled."""
-        await self._gpu_task.run(task_status=task_status)
+        try:
+            await self._gpu_task.run(task_status=task_status)
+        finally:
+            self.runner.close()
+
+    def add_adapter(self, name: str, directory: Path) -> None:
+        """Loads a LoRA adapter; contexts can use it by its name from then on.
+
+        Raises:
+            CheckpointError: It is no adapter for this model.
+        """
+        self.runner.adapters[name] = load_adapter(directory, self.runner.model, name)
+
+    @property
+    def adapter_names(self) -> list[str]:
+        """The adapters that contexts can use."""
+        return sorted(self.runner.adapters)
 
     # -- contexts ----------------------------------------------------------------------------
 
@@ -81,13 +136,16 @@ class Engine:
         context = self.exports.take(scope, name)
         return None if context is None else self._adopt(context)
 
-    def park(self, context: Context) -> None:
-        """Its instance waits for a tool or for its client; the pages stay."""
+    def park(self, context: Context, returns_in_seconds: float | None = None) -> None:
+        """Its instance waits for a tool or for its client; the pages stay while there is room."""
         if not self.scheduler.is_busy(context):
             context.state = ContextState.PARKED
+            if returns_in_seconds is not None:
+                context.returns_at = time.monotonic() + returns_in_seconds
 
     def resume(self, context: Context) -> None:
         """The wait is over."""
+        context.returns_at = None
         if context.state is ContextState.PARKED:
             context.state = ContextState.IDLE
 
@@ -119,6 +177,78 @@ class Engine:
         """Queues a command behind the earlier ones of its context."""
         self.scheduler.submit(command)
 
+    def copy_tokens(
+        self,
+        source: Context,
+        tokens: Sequence[int],
+        target: Context,
+        on_done: Callable[[object, PieError | None], None],
+        queue: CommandQueue | None = None,
+    ) -> Command:
+        """Queues a copy of the KV of `source`'s tokens behind `target`'s last token.
+
+        The copies keep the positions and the surroundings they were computed with, so the target
+        cannot be computed again from its log: its pages stay until it is released or emptied.
+        Fails with `InvalidRequest` if a token has no KV on the device when the copy's turn comes.
+        """
+
+        def make() -> CopySlots:
+            try:
+                sources = source.table.slots(tokens)
+            except ValueError as error:
+                raise InvalidRequest(f"the copy failed: {error}", hint="Flush it first.") from None
+            target.pinned = True
+            return CopySlots(sources, target.table.reserved_slots(len(tokens)))
+
+        fill = [source.tokens[token] for token in tokens]
+        command = TaskCommand(target, make, on_done, fill=fill, queue=queue)
+        self.submit(command)
+        return command
+
+    def keep_tokens(
+        self,
+        context: Context,
+        length: int,
+        kept: Sequence[int],
+        on_done: Callable[[object, PieError | None], None],
+        queue: CommandQueue | None = None,
+    ) -> Command:
+        """Queues the removal of all tokens behind the first `length` but `kept`, in this order.
+
+        What is left of a draft tree once a path of it was accepted. Fails with `InvalidRequest` if
+        KV is missing or shared with a fork.
+        """
+
+        def make() -> CopySlots:
+            table = context.table
+            new = range(length, length + len(kept))
+            if context.missing_tokens:
+                raise InvalidRequest("the context has tokens without KV", hint="Flush it first.")
+            if table.is_shared(length, len(context.tokens)):
+                raise InvalidRequest(
+                    "tokens that a fork shares cannot be rearranged",
+                    hint="Keep first and fork then.",
+                )
+            task = CopySlots(table.slots(kept), table.slots(new))
+            context.keep(length, kept)
+            return task
+
+        command = TaskCommand(context, make, on_done, queue=queue)
+        self.submit(command)
+        return command
+
+    def run_task(
+        self,
+        task: DeviceTask,
+        on_done: Callable[[object, PieError | None], None],
+        queue: CommandQueue | None = None,
+    ) -> Command:
+        """Queues work that belongs to no context."""
+        nobody = Context(self._identifier(), self.pool)
+        command = TaskCommand(nobody, lambda: task, on_done, queue=queue)
+        self.submit(command)
+        return command
+
     # -- books -------------------------------------------------------------------------------
 
     def check_integrity(self) -> None:
@@ -129,7 +259,7 @@ class Engine:
         """
         self.pool.check_integrity(
             [
-                *(context.table.pages for context in self._all_contexts()),
+                *(context.table.held_pages() for context in self._all_contexts()),
                 list(self.prefixes.pages()),
             ]
         )
@@ -157,7 +287,10 @@ class Engine:
             "rows": steps.rows,
             "prefill_tokens": steps.prefill_tokens,
             "decode_tokens": steps.decode_tokens,
-            "dropped_contexts": steps.dropped_contexts,
+            "residency": {
+                "offloaded_now": sum(c.parcel is not None for c in self._all_contexts()),
+                **dataclasses.asdict(self.residency.statistics),
+            },
             "device_seconds": round(steps.device_seconds, 3),
         }
 

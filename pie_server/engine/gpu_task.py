@@ -84,10 +84,12 @@ class GpuTask:
         task_status.started()
         try:
             while True:
-                batch = self._scheduler.next_batch()
+                delay = self._scheduler.delay_seconds()
+                batch = None if delay else self._scheduler.next_batch()
                 if batch is None:
                     self._work = trio.Event()
-                    await self._work.wait()
+                    with trio.move_on_after(delay or self._scheduler.idle_seconds()):
+                        await self._work.wait()
                     continue
                 await self._step(device, batch)
         finally:

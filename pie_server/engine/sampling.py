@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pie_server.errors import InvalidArguments
 
 LOWEST_TEMPERATURE = 1e-3  # below it the division overflows, and the result is greedy anyway
+MOST_LOGIT_BIASES = 4096  # a bias is work in every step; longer lists are a grammar's business
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
@@ -21,6 +22,11 @@ class SamplingParams:
         top_p: Keep the smallest set of most likely tokens that reaches this probability.
         min_p: Drop tokens less likely than this share of the most likely one.
         seed: Randomness of this request; the same seed gives the same tokens in any batch.
+        repetition_penalty: Logits of tokens in the prompt or the output are divided by it where
+            positive and multiplied where negative (Keskar et al.: CTRL, 2019); 1 does nothing.
+        presence_penalty: Subtracted from the logit of each token in the output.
+        frequency_penalty: Subtracted once for each time the token is in the output.
+        logit_bias: (token, number) pairs, added to the logits before anything else.
     """
 
     temperature: float = 0.0
@@ -28,6 +34,10 @@ class SamplingParams:
     top_p: float = 1.0
     min_p: float = 0.0
     seed: int = 0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -35,6 +45,9 @@ class SamplingParams:
             ("top_k", 0, 1 << 20),
             ("top_p", 1e-6, 1.0),
             ("min_p", 0.0, 1.0),
+            ("repetition_penalty", 0.01, 100.0),
+            ("presence_penalty", -2.0, 2.0),
+            ("frequency_penalty", -2.0, 2.0),
         ):
             value = getattr(self, name)
             # Written so that NaN fails too.
@@ -42,6 +55,48 @@ class SamplingParams:
                 raise InvalidArguments(
                     f"sampler.{name} is {value!r}, it must be between {low:g} and {high:g}"
                 )
+        self._check_biases()
+
+    def _check_biases(self) -> None:
+        if len(self.logit_bias) > MOST_LOGIT_BIASES:
+            raise InvalidArguments(
+                f"sampler.logit_bias has {len(self.logit_bias)} entries, "
+                f"it may have {MOST_LOGIT_BIASES}"
+            )
+        tokens = set()
+        for token, bias in self.logit_bias:
+            if not -100.0 <= bias <= 100.0:
+                raise InvalidArguments(
+                    f"sampler.logit_bias of token {token} is {bias!r}, "
+                    "it must be between -100 and 100"
+                )
+            if token < 0 or token in tokens:
+                raise InvalidArguments(
+                    f"sampler.logit_bias has token {token} "
+                    f"{'twice' if token in tokens else 'in it, tokens are not negative'}"
+                )
+            tokens.add(token)
+
+    def check_vocabulary(self, vocab_size: int) -> None:
+        """Refuses tokens that the model does not have.
+
+        Raises:
+            InvalidArguments: A biased token is outside the vocabulary.
+        """
+        largest = max((token for token, _ in self.logit_bias), default=0)
+        if largest >= vocab_size:
+            raise InvalidArguments(
+                f"sampler.logit_bias has token {largest}, the vocabulary has {vocab_size} tokens"
+            )
+
+    @property
+    def needs_state(self) -> bool:
+        """Whether a choice depends on the tokens before it: some penalty is set."""
+        return (
+            self.repetition_penalty != 1.0
+            or self.presence_penalty != 0.0
+            or self.frequency_penalty != 0.0
+        )
 
     @property
     def greedy(self) -> bool:

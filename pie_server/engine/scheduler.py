@@ -1,28 +1,33 @@
 """Decides what the device does next.
 
 Owns the command queues (one a context) and lays out one batch at a time, whenever the device is
-idle: no timers. Decode rows go first, prefill is cut into chunks that share the step with them, so
-a long prompt delays a decode step by a bounded amount. Runs on the event loop; synchronous; never
-touches a tensor.
+idle: no timers. Higher priority goes first, then older. Decode rows come before prefill, which is
+cut into chunks that share the step with them, so a long prompt delays a decode step by a bounded
+amount. Runs on the event loop; synchronous; never touches a tensor.
 
 When pages run out, in this order: cached prefixes that nobody uses are evicted; a command that
 still finds no page waits, and nothing that came later is begun before it; after some steps contexts
-that are not about to run give up their pages for it (their token logs stay and they are recomputed
-later); when nothing at all can run, the youngest running ones do. Nothing is ever killed for pages.
+that are not about to run give up their pages for it (see `residency`); when nothing at all can run,
+the youngest running ones do. Nothing is ever killed for pages.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVarTuple
 
 from pie_server.engine.batch import Batch, Row, StepResult
-from pie_server.engine.commands import Command, not_finite
+from pie_server.engine.commands import Command, TaskCommand
+from pie_server.engine.policies import BatchPolicy
+from pie_server.engine.queues import CommandQueue, Priority
+from pie_server.engine.residency import Residency
 from pie_server.errors import DeviceError, OperationCancelled, PagesExceeded, PieError
-from pie_server.kv import Context, ContextState, PagePool, PrefixTree
+from pie_server.kv import PLAIN, Context, ContextState, PageCopy, PagePool, PrefixTree
 
 _LOG = logging.getLogger(__name__)
 Ts = TypeVarTuple("Ts")
@@ -52,46 +57,46 @@ class SchedulerStatistics:
     rows: int = 0
     prefill_tokens: int = 0
     decode_tokens: int = 0
-    dropped_contexts: int = 0
-    dropped_pages: int = 0
     device_seconds: float = 0.0
 
 
 @dataclass(slots=True)
 class _Placement:
-    """Where a command's row and readouts are in the batch."""
+    """Where a command's row (or task) and readouts are in the batch."""
 
     command: Command
     start: int
     tokens: int
-    samples: int
-    distributions: int
+    readouts: int
 
 
 class Scheduler:
-    """The queues and the batch forming policy (adaptive: everything ready, as soon as it can run).
+    """The queues, and what of them goes into the next step.
 
     Args:
         pool: The device's pages.
         prefixes: Pages that can be shared by content.
-        contexts: All live contexts, those that wait for nothing included.
         limits: Bounds of one step.
         wake: Called when there is new work.
+        residency: Makes room and brings contexts back.
+        policy: Whether to wait for more before a step.
     """
 
     def __init__(
         self,
         pool: PagePool,
         prefixes: PrefixTree,
-        contexts: Callable[[], Iterable[Context]],
+        residency: Residency,
         limits: SchedulerLimits,
         wake: Callable[[], None],
+        policy: BatchPolicy,
     ) -> None:
         self._pool = pool
         self._prefixes = prefixes
-        self._contexts = contexts
+        self.residency = residency
         self._limits = limits
         self._wake = wake
+        self._policy = policy
         self._queues: dict[int, deque[Command]] = {}
         self._heads: list[Command] = []  # the runnable command of each queue, best first
         self._heads_sorted = True
@@ -109,6 +114,9 @@ class Scheduler:
         """Appends a command to its context's queue."""
         self._arrivals += 1
         command.arrival = self._arrivals
+        command.submitted_at = time.monotonic()
+        if command.queue is not None:
+            command.queue.submitted(command)
         queue = self._queues.setdefault(command.context.identifier, deque())
         queue.append(command)
         if len(queue) == 1:
@@ -136,41 +144,63 @@ class Scheduler:
         for command in reversed(list(self._queues.get(context.identifier, ()))):
             self.cancel(command)
 
+    def set_priority(self, queue: CommandQueue, priority: Priority) -> None:
+        """Changes what a queue's commands go before, those that are queued already included."""
+        queue.priority = priority
+        self._heads_sorted = False
+        self._wake()
+
     def queue_length(self) -> int:
         """Commands that wait or run."""
         return sum(len(queue) for queue in self._queues.values())
 
     # -- the device's side -------------------------------------------------------------------
 
+    def delay_seconds(self) -> float:
+        """How long the policy wants the next step to wait; 0 under the adaptive one."""
+        if not self._heads or not self._policy.patience_seconds:
+            return 0.0
+        oldest = min(command.submitted_at for command in self._heads)
+        return self._policy.delay_seconds(len(self._heads), time.monotonic() - oldest)
+
+    def idle_seconds(self) -> float:
+        """How long there will be nothing to do unless something is submitted."""
+        due = self.residency.next_due()
+        return math.inf if due is None else due
+
     def next_batch(self) -> Batch | None:
         """Lays out the next step, or None if nothing can be done."""
+        batch = Batch(self.statistics.steps + 1)
+        self.residency.restore_early(batch)
         while self._heads:
-            batch = Batch(self.statistics.steps + 1)
             if self._suspects:
                 self._add_suspect(batch)
-            if not batch.rows:
+            if not self._in_flight:
                 self._fill(batch)
-            if batch.rows:
+            if self._in_flight:
                 return batch
             if self._held_back:
                 self._held_back.clear()
-            else:
-                self._make_room()
-        return None
+            elif self._heads:
+                self._make_room(batch)
+        return None if batch.empty else batch
 
     def complete(self, batch: Batch, result: StepResult) -> int:
         """Hands out a step's results, in one synchronous loop. Returns how many commands ended."""
         self.statistics.steps += 1
         self.statistics.rows += len(batch.rows)
         self.statistics.device_seconds += result.seconds
+        prefill = sum(len(row.tokens) for row in batch.rows if len(row.tokens) > 1)
+        self.residency.step_done(result.seconds, prefill, batch.token_count - prefill)
         placements, self._in_flight = self._in_flight, []
-        sample = distribution = ended = 0
+        done = ended = tasks = 0
         for placed in placements:
             command, context = placed.command, placed.command.context
-            samples = result.samples[sample : sample + placed.samples]
-            tops = result.distributions[distribution : distribution + placed.distributions]
-            sample += placed.samples
-            distribution += placed.distributions
+            answers = result.answers[done : done + placed.readouts]
+            done += placed.readouts
+            if isinstance(command, TaskCommand):
+                command.result = result.task_results[tasks]
+                tasks += 1
             stop = placed.start + placed.tokens
             if context.table.length != placed.start or len(context.tokens) < stop:
                 continue  # cancelled, and then truncated or released, while the step ran
@@ -179,7 +209,7 @@ class Scheduler:
             if not self._is_head(command):
                 continue  # cancelled while the step ran; the KV it computed is valid all the same
             command.steps += 1
-            error = not_finite(samples) or self._contained(command.accept, samples, tops)
+            error = self._contained(command.accept, answers)
             if error is not None or command.finished:
                 self._end(command, error)
                 ended += 1
@@ -188,13 +218,14 @@ class Scheduler:
     def step_failed(self, batch: Batch, error: DeviceError) -> None:
         """The whole step failed: run its rows again one by one, and fail those that fail alone."""
         self.statistics.steps += 1
+        self.residency.step_failed()
         placements, self._in_flight = self._in_flight, []
         alive = [p.command for p in placements if self._is_head(p.command)]
         for placed in placements:
             table = placed.command.context.table
             # A page copy may not have run: then KV is unknown where the token log is not. Otherwise
             # only what was reserved for this step goes back.
-            table.truncate(0 if batch.copies else table.length)
+            table.truncate(0 if batch.prelude else table.length)
         if len(alive) == 1:
             self._end(alive[0], error)
         else:
@@ -204,22 +235,33 @@ class Scheduler:
 
     def _fill(self, batch: Batch) -> None:
         if not self._heads_sorted:
-            self._heads.sort(key=lambda command: command.arrival)
+            self._heads.sort(key=_rank)
             self._heads_sorted = True
         prefill: list[Command] = []
         blocked: Command | None = None
-        for command in self._heads:
-            if len(batch.rows) == self._limits.rows:
-                return
+        budget, most = self._limits.prefill_tokens, self._limits.rows
+        if self._policy.commands is not None:
+            most = min(most, self._policy.commands)
+        candidates = wanted = 0
+        for command in self._heads[:]:
+            if candidates == most:
+                break
             if command in self._held_back:
                 continue
-            if not command.begun or command.context.missing_tokens > 1:
+            if isinstance(command, TaskCommand):
+                candidates += 1
+                if not self._add_task(batch, command):
+                    blocked = blocked or command
+            elif command.begun and command.context.missing_tokens == 1:
+                candidates += 1
+                if not self._add_row(batch, command, 1):
+                    blocked = blocked or command
+            elif wanted < budget:
+                candidates += 1
+                wanted += max(1, len(command.fill) if not command.begun else 1)
                 prefill.append(command)
-            elif not self._add_row(batch, command, 1):
-                blocked = blocked or command
-        budget = self._limits.prefill_tokens
         for command in prefill:
-            if blocked is not None or budget <= 0 or len(batch.rows) == self._limits.rows:
+            if blocked is not None or budget <= 0:
                 break
             used = self._add_row(batch, command, budget)
             budget -= used
@@ -230,42 +272,74 @@ class Scheduler:
     def _wait_for_pages(self, batch: Batch, command: Command) -> None:
         """The first command without pages waits; if long, those who wait for others make room."""
         command.blocked_steps += 1
-        if command.blocked_steps < _PATIENCE_STEPS or not batch.rows:
-            return  # with an empty batch `_make_room` comes next
-        wanted = self._pages_wanted(command)
-        for context in self._waiting_contexts():
-            if self._pool.free_pages >= wanted:
-                break
-            self._drop(context, wanted)
-        if self._pool.free_pages >= wanted:
-            self._add_row(batch, command, self._limits.prefill_tokens)
+        if command.blocked_steps < _PATIENCE_STEPS or not self._in_flight:
+            return  # with an empty step `_make_room` comes next
+        if self.residency.make_room(batch, self._pages_wanted(command), self.is_busy):
+            self._add(batch, command, self._limits.prefill_tokens)
+
+    def _add(self, batch: Batch, command: Command, budget: int) -> None:
+        if isinstance(command, TaskCommand):
+            self._add_task(batch, command)
+        else:
+            self._add_row(batch, command, budget)
+
+    def _add_task(self, batch: Batch, command: TaskCommand) -> bool:
+        """Adds a task; False if there are no pages for what it writes."""
+        context = command.context
+        if not command.begun:
+            command.begin()
+        length = len(context.tokens) - len(command.fill)
+        if context.parcel is not None and not self.residency.restore(batch, context, length):
+            return False
+        copies = self._extend(context, len(command.fill)) if command.fill else []
+        if copies is None:
+            return False
+        try:
+            task = command.make()
+        except PieError as error:
+            context.truncate(len(context.tokens) - len(command.fill))
+            self._end(command, error)
+            return True
+        start = context.table.length
+        batch.prelude += copies
+        batch.prelude.append(task)
+        self._in_flight.append(_Placement(command, start, len(command.fill), 0))
+        return True
+
+    def _extend(self, context: Context, count: int) -> list[PageCopy] | None:
+        """Takes pages for `count` more tokens, evicting cached prefixes if it must."""
+        if context.table.has_room(count):
+            return []
+        needed = context.table.pages_needed(count)
+        if needed > self._pool.free_pages:
+            self._prefixes.evict(needed - self._pool.free_pages)
+        return context.table.try_extend(count)
 
     def _add_row(self, batch: Batch, command: Command, budget: int) -> int:
         """Adds the next tokens of a command; returns how many, 0 if there are no pages for it."""
         context = command.context
         if not command.begun:
             command.begin()
-        if context.table.length == 0 and context.prefix_reuse:
+        if context.parcel is not None:
+            # The token of the first readout must be computed, so it cannot come from elsewhere.
+            end = min(len(context.tokens) - 1, command.first_readout)
+            if not self.residency.restore(batch, context, end):
+                return 0
+        elif context.table.length == 0 and context.prefix_reuse:
             self._adopt_prefix(command)
         start = context.table.length
         count = min(context.missing_tokens, budget)
-        needed = context.table.pages_needed(count)
-        if needed > self._pool.free_pages:
-            self._prefixes.evict(needed - self._pool.free_pages)
-        copies = context.table.try_extend(count)
+        copies = self._extend(context, count)
         if copies is None:
             return 0
         command.blocked_steps = 0
         context.state = ContextState.RUNNING
-        stop, base = start + count, batch.token_count
-        samples = command.samples(start, stop, base)
-        distributions = command.distributions(start, stop, base)
-        batch.copies += copies
-        batch.rows.append(Row(context.tokens[start:stop], start, list(context.table.pages)))
-        batch.samples += samples
-        batch.distributions += distributions
+        readouts = command.readouts(start, start + count, batch.token_count)
+        batch.prelude += copies
+        batch.rows.append(_row(context, start, count))
+        batch.readouts += readouts
         batch.token_count += count
-        self._in_flight.append(_Placement(command, start, count, len(samples), len(distributions)))
+        self._in_flight.append(_Placement(command, start, count, len(readouts)))
         if count == 1:
             self.statistics.decode_tokens += 1
         else:
@@ -273,31 +347,30 @@ class Scheduler:
         return count
 
     def _adopt_prefix(self, command: Command) -> None:
-        # The token of the first readout must be computed, so it cannot come from the tree.
-        context = command.context
+        context = command.context  # see `_add_row` for the end
         end = min(len(context.tokens) - 1, command.first_readout)
+        special = context.recipes.first_special
+        if special is not None:
+            end = min(end, special)
         pages = self._prefixes.match(context.scope, context.tokens[:end])
         if pages:
             context.table.adopt(pages)
             command.reused_tokens = max(command.reused_tokens, context.table.length)
 
     def _add_suspect(self, batch: Batch) -> None:
-        while self._suspects and not batch.rows:
+        while self._suspects and not self._in_flight:
             command = self._suspects.popleft()
             if self._is_head(command):
-                self._add_row(batch, command, self._limits.prefill_tokens)
+                self._add(batch, command, self._limits.prefill_tokens)
 
-    def _make_room(self) -> None:
+    def _make_room(self, batch: Batch) -> None:
         """Nothing can run: take pages from those who can wait, for the first in line."""
         first = self._heads[0]
         wanted = self._pages_wanted(first)
-        for context in self._waiting_contexts():
-            self._drop(context, wanted)
-            if self._pool.free_pages >= wanted:
-                return
+        if self.residency.make_room(batch, wanted, self.is_busy):
+            return
         for command in reversed(self._heads[1:]):
-            if command.context.table.pages:
-                self._drop(command.context, wanted)
+            if command.context.table.pages and self.residency.evict(batch, command.context, wanted):
                 self._held_back.add(command)
             if self._pool.free_pages >= wanted:
                 return
@@ -312,19 +385,10 @@ class Scheduler:
 
     def _pages_wanted(self, command: Command) -> int:
         context = command.context
-        return context.table.pages_needed(min(context.missing_tokens, self._limits.prefill_tokens))
-
-    def _waiting_contexts(self) -> list[Context]:
-        """Contexts with pages and without commands: idle ones first, then those with a tool."""
-        waiting = (
-            c for c in self._contexts() if c.table.pages and c.identifier not in self._queues
-        )
-        return sorted(waiting, key=lambda c: (c.state is ContextState.PARKED, c.last_used))
-
-    def _drop(self, context: Context, wanted: int) -> None:
-        self.statistics.dropped_contexts += 1
-        self.statistics.dropped_pages += context.drop()
-        self._prefixes.evict(wanted - self._pool.free_pages)
+        missing = context.missing_tokens
+        if context.parcel is None and not command.is_task:  # these come whole: copies and parcels
+            missing = min(missing, self._limits.prefill_tokens)
+        return context.table.pages_needed(missing)
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -349,22 +413,48 @@ class Scheduler:
                 self._make_head(queue[0])
         if not queue:
             del self._queues[context.identifier]
-        if context.prefix_reuse and not context.released:
-            computed = context.table.length
-            self._prefixes.insert(context.scope, context.tokens[:computed], context.table.pages)
+        if command.queue is not None:
+            command.queue.ended(command)
+        if not context.released:
+            if context.prefix_reuse and not context.pinned:
+                shared = context.tokens[: context.shareable_tokens]
+                self._prefixes.insert(context.scope, shared, context.table.pages)
+            context.punch()
         if error is None:
             self._contained(command.complete)
         else:
             self._contained(command.fail, error)
 
     @staticmethod
-    def _contained(call: Callable[[*Ts], None], *arguments: *Ts) -> PieError | None:
+    def _contained(call: Callable[[*Ts], PieError | None], *arguments: *Ts) -> PieError | None:
         """Runs what belongs to one instance: its failure ends its command and nothing else."""
         try:
-            call(*arguments)
+            return call(*arguments)
         except PieError as error:
             return error
         except Exception:  # the barrier of one command
             _LOG.exception("a command's owner failed")
             return DeviceError("the result could not be handed out; the server's log explains it")
-        return None
+
+
+def _rank(command: Command) -> tuple[int, int]:
+    priority = Priority.NORMAL if command.queue is None else command.queue.priority
+    return -priority, command.arrival
+
+
+def _row(context: Context, start: int, count: int) -> Row:
+    """The next `count` tokens of a context, with what is special about them."""
+    stop, table, special = start + count, context.table, context.recipes.first_special
+    tokens = context.tokens[start:stop]
+    pages = [max(0, page) for page in table.pages] if table.holes else table.pages
+    recipes, vectors = None, None
+    if special is not None and special < stop:
+        recipes = [
+            (first - start, end - start, recipe)
+            for first, end, recipe in context.recipes.runs(start, stop)
+            if recipe != PLAIN
+        ]
+    if context.vectors:
+        given = ((offset, token) for offset, token in enumerate(tokens) if token < 0)
+        vectors = [(offset, context.vectors[-1 - token]) for offset, token in given]
+    return Row(tokens, start, pages, recipes or None, vectors or None)

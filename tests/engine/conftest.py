@@ -10,6 +10,7 @@ import pytest
 import torch
 import trio
 
+from pie_server.engine.batch import Distribution, TopTokens
 from pie_server.engine.commands import ForwardCommand, GenerateCommand
 from pie_server.engine.engine import Engine, EngineSettings
 from pie_server.engine.sampling import SamplingParams
@@ -73,7 +74,7 @@ async def forward(
         done.set()
 
     command = ForwardCommand(
-        context, fill, samplers=[], top_ks=[(o, vocabulary) for o in offsets], on_done=on_done
+        context, fill, asked=[(o, Distribution(vocabulary)) for o in offsets], on_done=on_done
     )
     engine.submit(command)
     with trio.fail_after(60):
@@ -81,7 +82,8 @@ async def forward(
     if errors:
         raise errors[0]
     dense = {}
-    for offset, top in zip(offsets, command.top_tokens, strict=True):
+    for offset, top in zip(offsets, command.answers, strict=True):
+        assert isinstance(top, TopTokens)
         row = torch.zeros(vocabulary)
         row[top.tokens] = torch.tensor(top.probabilities)
         dense[offset] = row

@@ -87,6 +87,7 @@ async def test_whatever_happens_to_contexts_their_logits_stay(
         pages=rng.choice([30, 200]),
         page_size_tokens=rng.choice([1, 4, 16]),
         limits=limits,
+        offload_bytes=rng.choice([0, 20_000, 1 << 30]),
     ) as engine:
         vocabulary = engine.checkpoint.config.vocab_size
         shared = tokens_of(rng, 20, vocabulary)

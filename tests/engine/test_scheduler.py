@@ -7,10 +7,13 @@ import torch
 import trio
 
 from pie_server.engine.batch import Batch, StepResult
-from pie_server.engine.commands import GenerateCommand
+from pie_server.engine.commands import ForwardCommand, GenerateCommand
+from pie_server.engine.policies import policy_named
+from pie_server.engine.queues import CommandQueue, Priority
 from pie_server.engine.sampling import SamplingParams
 from pie_server.engine.scheduler import SchedulerLimits
 from pie_server.errors import (
+    ConfigurationError,
     ContextTooLong,
     DeviceError,
     OperationCancelled,
@@ -77,7 +80,7 @@ async def test_equal_prefixes_are_computed_once(open_engine: OpenEngine) -> None
 
 async def test_requests_wait_for_pages_and_all_complete(open_engine: OpenEngine) -> None:
     """Eight contexts of up to 9 pages in a pool of 12: they take turns and nothing is lost."""
-    async with open_engine(pages=12, page_size_tokens=4) as engine:
+    async with open_engine(pages=12, page_size_tokens=4, offload_bytes=0) as engine:
         expected = {
             i: (
                 await generate(engine, engine.create_context("x"), [i] * 20, max_tokens=12)
@@ -98,7 +101,7 @@ async def test_requests_wait_for_pages_and_all_complete(open_engine: OpenEngine)
                     nursery.start_soon(one, number)
         assert len(done) == 8
         assert done[0] == expected[0]
-        assert 0 < engine.scheduler.statistics.dropped_contexts <= 16  # no to and fro
+        assert 0 < engine.residency.statistics.dropped_contexts <= 16  # no to and fro
 
 
 async def test_a_context_larger_than_the_pool_is_refused_and_others_go_on(
@@ -251,7 +254,7 @@ async def test_kv_behind_a_page_copy_that_never_ran_is_not_trusted(
         execute, failing = engine.runner.execute, [True]
 
         def fail(batch: Batch) -> StepResult:
-            if failing and batch.copies:
+            if failing and batch.prelude:
                 failing.clear()
                 trio.from_thread.run_sync(engine.scheduler.cancel_all, fork, trio_token=token)
                 raise DeviceError("before the copies")
@@ -271,7 +274,7 @@ async def test_a_large_prompt_is_served_although_idle_contexts_hold_the_pool(
     open_engine: OpenEngine,
 ) -> None:
     """Small agents come and go all the time; the large one must not wait for them for ever."""
-    async with open_engine(pages=40, page_size_tokens=4) as engine:
+    async with open_engine(pages=40, page_size_tokens=4, offload_bytes=0) as engine:
         for number in range(3):
             idle = engine.create_context("a", prefix_reuse=False)
             await forward(engine, idle, [number] * 40, [])
@@ -293,7 +296,7 @@ async def test_a_large_prompt_is_served_although_idle_contexts_hold_the_pool(
                 large = engine.create_context("a", prefix_reuse=False)
                 await forward(engine, large, [9] * 130, [])
                 large_done.set()
-        assert engine.scheduler.statistics.dropped_contexts > 0
+        assert engine.residency.statistics.dropped_contexts > 0
 
 
 async def test_no_failure_of_the_device_is_more_than_a_typed_error(
@@ -361,3 +364,90 @@ async def test_guests_that_step_token_by_token_share_steps_with_others(
             used = engine.scheduler.statistics.steps - before
             engine.release(long)
         assert used <= 60
+
+
+async def test_a_queues_priority_decides_among_contexts(open_engine: OpenEngine) -> None:
+    """In steps of one row the high queue's commands all run before the older low ones."""
+    async with open_engine(pages=64, limits=SchedulerLimits(rows=1)) as engine:
+        low, high = CommandQueue(Priority.LOW), CommandQueue(Priority.HIGH)
+        order: list[str] = []
+        done = trio.Event()
+
+        def note(name: str) -> None:
+            order.append(name)
+            if len(order) == 6:
+                done.set()
+
+        for name, queue in (("low", low), ("high", high)):
+            for _ in range(3):
+                engine.submit(
+                    ForwardCommand(
+                        engine.create_context("a"),
+                        [1, 2, 3],
+                        asked=(),
+                        on_done=lambda *_, name=name: note(name),
+                        queue=queue,
+                    )
+                )
+        with trio.fail_after(30):
+            await done.wait()
+        assert order == ["high"] * 3 + ["low"] * 3
+
+
+async def test_a_priority_changed_in_the_queue_counts_at_once(open_engine: OpenEngine) -> None:
+    async with open_engine(pages=64, limits=SchedulerLimits(rows=1)) as engine:
+        first, second = CommandQueue(), CommandQueue()
+        order: list[str] = []
+        done = trio.Event()
+        second.synchronize(lambda: order.append("nothing to wait for"))
+        for name, queue in (("first", first), ("second", second)):
+            engine.submit(
+                ForwardCommand(
+                    engine.create_context("a"),
+                    [1, 2, 3],
+                    asked=(),
+                    on_done=lambda *_, name=name: order.append(name),
+                    queue=queue,
+                )
+            )
+        engine.scheduler.set_priority(second, Priority.HIGH)
+        first.synchronize(done.set)
+        with trio.fail_after(30):
+            await done.wait()
+        assert order == ["nothing to wait for", "second", "first"]
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "eager", "k_only", "t_only"])
+async def test_every_policy_gives_the_same_tokens(open_engine: OpenEngine, policy: str) -> None:
+    async with open_engine(pages=64) as engine:
+        alone = (await generate(engine, engine.create_context("a"), [9, 8], max_tokens=3)).generated
+    async with open_engine(pages=64, policy=policy) as engine:
+        results: list[list[int]] = []
+
+        async def one() -> None:
+            context = engine.create_context("a", prefix_reuse=False)
+            results.append((await generate(engine, context, [9, 8], max_tokens=3)).generated)
+
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(one)
+        assert results == [alone] * 3
+        steps = engine.scheduler.statistics
+        if policy == "eager":
+            assert steps.steps == steps.rows == 9
+        else:
+            assert steps.steps < steps.rows
+
+
+def test_policies_wait_as_long_as_they_say() -> None:
+    assert policy_named("adaptive").delay_seconds(1, 0.0) == 0
+    assert policy_named("eager").delay_seconds(1, 0.0) == 0
+    k_only = policy_named("k_only", k=4)
+    assert k_only.delay_seconds(4, 0.0) == 0
+    assert k_only.delay_seconds(3, 0.25) == 0.75
+    t_only = policy_named("t_only", t_seconds=0.01)
+    assert t_only.delay_seconds(500, 0.004) == pytest.approx(0.006)
+    assert t_only.delay_seconds(1, 0.02) == 0
+    with pytest.raises(ConfigurationError, match="no batching policy"):
+        policy_named("sometimes")

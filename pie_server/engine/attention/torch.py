@@ -1,4 +1,4 @@
-"""Paged attention with torch alone, for devices without xformers operators (the CPU).
+"""Paged attention with torch alone: all rows on the CPU, rows with masks on every device.
 
 Decode rows of similar context length run as one padded batch; each prefill row runs alone. Rows of
 very different length padded to the longest would mostly compute padding.
@@ -6,6 +6,7 @@ very different length padded to the longest would mostly compute padding.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,17 +20,21 @@ _SMALLEST_BUCKET_BITS = 8  # contexts of up to 256 tokens share one bucket
 @dataclass(frozen=True, slots=True)
 class _DecodeRows:
     tokens: torch.Tensor | None  # [rows] positions in the flat batch; None if all of it
-    slots: torch.Tensor  # [rows * longest] KV slots, padded with slot 0
-    longest: int
-    mask: torch.Tensor  # [rows, 1, 1, longest] true where there is KV
+    pages: torch.Tensor | slice  # [rows * width] pages, padded with page 0; a slice if neighbours
+    page_size: int
+    width: int  # pages a row
+    mask: torch.Tensor  # [rows, 1, 1, width * page_size] true where there is KV to see
 
 
 @dataclass(frozen=True, slots=True)
 class _PrefillRow:
     start: int  # in the flat batch
     length: int
-    slots: torch.Tensor  # [kv]
+    slots: torch.Tensor | slice  # [kv]; a slice if neighbours
     mask: torch.Tensor | None  # [length, kv]; None when plain causal
+
+
+_Parts = tuple[list[_DecodeRows], list[_PrefillRow]]
 
 
 class TorchAttention:
@@ -39,42 +44,51 @@ class TorchAttention:
 
     def plan(self, layout: BatchLayout) -> TorchPlan:
         """Index tensors and masks for one batch."""
-        starts, total = [], 0
-        for length in layout.query_lengths:
-            starts.append(total)
-            total += length
-        decode = [i for i, length in enumerate(layout.query_lengths) if length == 1]
-        prefill = [i for i, length in enumerate(layout.query_lengths) if length > 1]
-        buckets: dict[int, list[int]] = {}
-        for row in decode:
-            # At most half of a bucket is padding; short contexts are not worth splitting.
-            width = max(_SMALLEST_BUCKET_BITS, (layout.kv_lengths[row] - 1).bit_length())
-            buckets.setdefault(width, []).append(row)
-        everything = len(buckets) == 1 and not prefill
-        return TorchPlan(
-            [
-                _decode_rows(layout, rows, starts, everything=everything)
-                for rows in buckets.values()
-            ],
-            [_prefill_row(layout, i, starts[i]) for i in prefill],
-        )
+        return TorchPlan(layout, range(len(layout.query_lengths)))
 
 
 class TorchPlan:
-    """One batch's layout as tensors."""
+    """Some rows of a batch as tensors, for each window that a layer asks for."""
 
-    def __init__(self, decode: list[_DecodeRows], prefill: list[_PrefillRow]) -> None:
-        self._decode = decode
-        self._prefill = prefill
+    def __init__(self, layout: BatchLayout, rows: Iterable[int]) -> None:
+        self._layout = layout
+        self._rows = list(rows)
+        self._longest = max(layout.kv_lengths[row] for row in self._rows)
+        self._parts: dict[int | None, _Parts] = {}
 
-    def run(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    def run(
+        self,
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        *,
+        window_tokens: int | None = None,
+        scale: float | None = None,
+    ) -> torch.Tensor:
         """See `AttentionPlan.run`."""
+        decode, _ = self._parts_for(window_tokens)
+        if len(decode) == 1 and decode[0].tokens is None:
+            return _run_decode(decode[0], query, keys, values, scale)
         output = torch.empty_like(query)
-        for rows in self._decode:
-            if rows.tokens is None:
-                return self._run_decode(rows, query, keys, values)
-            output[rows.tokens] = self._run_decode(rows, query[rows.tokens], keys, values)
-        for row in self._prefill:
+        self.run_into(output, query, keys, values, window_tokens=window_tokens, scale=scale)
+        return output
+
+    def run_into(
+        self,
+        output: torch.Tensor,
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        *,
+        window_tokens: int | None,
+        scale: float | None,
+    ) -> None:
+        """Like `run`, but writes the tokens of this plan's rows into `output` and no others."""
+        decode, prefill = self._parts_for(window_tokens)
+        for rows in decode:
+            tokens = slice(None) if rows.tokens is None else rows.tokens
+            output[tokens] = _run_decode(rows, query[tokens], keys, values, scale)
+        for row in prefill:
             part = slice(row.start, row.start + row.length)
             output[part] = scaled_dot_product_attention(
                 query[part].transpose(0, 1)[None],  # [1, query_heads, tokens, head_dim]
@@ -82,50 +96,131 @@ class TorchPlan:
                 values[row.slots].transpose(0, 1)[None],
                 attn_mask=row.mask,
                 is_causal=row.mask is None,
+                scale=scale,
                 enable_gqa=True,
             )[0].transpose(0, 1)
-        return output
 
-    @staticmethod
-    def _run_decode(
-        rows: _DecodeRows, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
-    ) -> torch.Tensor:
-        count, query_heads, head_dim = query.shape
-        kv_heads = keys.shape[1]
-        gathered = (count, rows.longest, kv_heads, head_dim)
-        # The query heads that share a KV head stand as its query positions: no KV is repeated.
-        attended = scaled_dot_product_attention(
-            query.view(count, kv_heads, query_heads // kv_heads, head_dim),
-            keys.index_select(0, rows.slots).view(gathered).transpose(1, 2),
-            values.index_select(0, rows.slots).view(gathered).transpose(1, 2),
-            attn_mask=rows.mask,
+    def _parts_for(self, window_tokens: int | None) -> _Parts:
+        if window_tokens is not None and window_tokens >= self._longest:
+            window_tokens = None
+        parts = self._parts.get(window_tokens)
+        if parts is None:
+            parts = self._parts[window_tokens] = self._lay_out(window_tokens)
+        return parts
+
+    def _lay_out(self, window: int | None) -> _Parts:
+        layout, starts = self._layout, self._layout.starts()
+        buckets: dict[int, list[int]] = {}
+        prefill: list[int] = []
+        for row in self._rows:
+            if layout.query_lengths[row] > 1:
+                prefill.append(row)
+                continue
+            seen = min(layout.kv_lengths[row], window or layout.kv_lengths[row])
+            # At most half of a bucket is padding; short contexts are not worth splitting.
+            width = max(_SMALLEST_BUCKET_BITS, (seen - 1).bit_length())
+            buckets.setdefault(width, []).append(row)
+        everything = len(buckets) == 1 and len(self._rows) == len(starts) and not prefill
+        decode = [
+            _decode_rows(layout, rows, starts, window, everything=everything)
+            for rows in buckets.values()
+        ]
+        return decode, [_prefill_row(layout, row, starts[row], window) for row in prefill]
+
+
+def _run_decode(
+    rows: _DecodeRows,
+    query: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    scale: float | None,
+) -> torch.Tensor:
+    count, query_heads, head_dim = query.shape
+    kv_heads = keys.shape[1]
+
+    def gathered(cache: torch.Tensor) -> torch.Tensor:  # [rows, kv_heads, kv, head_dim]
+        pages = cache.view(-1, rows.page_size * kv_heads * head_dim)
+        found = (
+            pages[rows.pages]
+            if isinstance(rows.pages, slice)
+            else pages.index_select(0, rows.pages)
         )
-        return attended.reshape(count, query_heads, head_dim)
+        return found.view(count, rows.width * rows.page_size, kv_heads, head_dim).transpose(1, 2)
+
+    # The query heads that share a KV head stand as its query positions: no KV is repeated.
+    attended = scaled_dot_product_attention(
+        query.reshape(count, kv_heads, query_heads // kv_heads, head_dim),
+        gathered(keys),
+        gathered(values),
+        attn_mask=rows.mask,
+        scale=scale,
+    )
+    return attended.reshape(count, query_heads, head_dim)
 
 
 def _decode_rows(
-    layout: BatchLayout, rows: list[int], starts: list[int], *, everything: bool
+    layout: BatchLayout,
+    rows: Sequence[int],
+    starts: list[int],
+    window: int | None,
+    *,
+    everything: bool,
 ) -> _DecodeRows:
     size = layout.page_size_tokens
-    lengths = torch.tensor([layout.kv_lengths[i] for i in rows])
-    longest = int(lengths.max())
-    width = -(-longest // size)
-    padded = [layout.pages[i][:width] + [0] * (width - len(layout.pages[i])) for i in rows]
-    slots = (torch.tensor(padded)[:, :, None] * size + torch.arange(size)).view(len(rows), -1)
-    mask = torch.arange(longest) < lengths[:, None]
+    kv_lengths = [layout.kv_lengths[row] for row in rows]
+    # Whole pages, so a window begins up to a page early and the mask cuts it.
+    firsts = [max(0, length - window) // size if window else 0 for length in kv_lengths]
+    width = max(-(-length // size) - f for length, f in zip(kv_lengths, firsts, strict=True))
+    pages: list[int] = []
+    for row, first in zip(rows, firsts, strict=True):
+        own = layout.pages[row][first : first + width]
+        pages += own
+        pages += [0] * (width - len(own))
+    ends = torch.tensor(
+        [length - first * size for length, first in zip(kv_lengths, firsts, strict=True)]
+    )
+    columns = torch.arange(width * size)
+    mask = columns < ends[:, None]
+    if window:
+        mask &= columns >= ends[:, None] - window
+    for index, row in enumerate(rows):
+        for _, _, ranges in layout.hidden.get(row, ()):
+            for low, high in ranges:
+                begin = firsts[index] * size
+                mask[index, max(0, low - begin) : max(0, high - begin)] = False
     return _DecodeRows(
-        None if everything else torch.tensor([starts[i] for i in rows], device=layout.device),
-        slots[:, :longest].reshape(-1).to(layout.device),
-        longest,
+        None if everything else torch.tensor([starts[row] for row in rows], device=layout.device),
+        _neighbours(pages) or torch.tensor(pages, device=layout.device),
+        size,
+        width,
         mask[:, None, None, :].to(layout.device),
     )
 
 
-def _prefill_row(layout: BatchLayout, row: int, start: int) -> _PrefillRow:
+def _prefill_row(layout: BatchLayout, row: int, start: int, window: int | None) -> _PrefillRow:
     size, length, kv = layout.page_size_tokens, layout.query_lengths[row], layout.kv_lengths[row]
-    pages = torch.tensor(layout.pages[row][: -(-kv // size)])
-    slots = (pages[:, None] * size + torch.arange(size)).view(-1)[:kv].to(layout.device)
-    if kv == length:
+    pages = layout.pages[row][: -(-kv // size)]
+    run = _neighbours(pages)
+    if run is not None:
+        slots: torch.Tensor | slice = slice(run.start * size, run.start * size + kv)
+    else:
+        every = torch.tensor(pages)[:, None] * size + torch.arange(size)
+        slots = every.view(-1)[:kv].to(layout.device)
+    hidden = layout.hidden.get(row, ())
+    if kv == length and not hidden and (window is None or window >= kv):
         return _PrefillRow(start, length, slots, None)
     mask = torch.ones(length, kv, dtype=torch.bool).tril(kv - length)
+    if window is not None:
+        mask = mask.triu(kv - length - window + 1)
+    for first, stop, ranges in hidden:
+        for low, high in ranges:
+            mask[first:stop, low:high] = False
     return _PrefillRow(start, length, slots, mask.to(layout.device))
+
+
+def _neighbours(pages: Sequence[int]) -> slice | None:
+    """The pages as a slice, which is read in place, if they follow each other."""
+    first, count = pages[0], len(pages)
+    if pages[-1] - first != count - 1 or any(p != first + i for i, p in enumerate(pages)):
+        return None
+    return slice(first, first + count)

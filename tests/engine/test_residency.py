@@ -1,0 +1,143 @@
+"""Contexts whose pages went to host memory go on token for token, and come back in time."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from pie_server.engine.batch import Batch, StepResult
+from pie_server.engine.engine import Engine
+from pie_server.errors import DeviceError, PagesExceeded
+from pie_server.kv import Context
+
+from .conftest import OpenEngine, forward, generate
+
+PROMPT = list(range(20))
+
+
+async def filled(engine: Engine, first: int, tokens: int = 20) -> Context:
+    context = engine.create_context("a", prefix_reuse=False)
+    await forward(engine, context, [first + i for i in range(tokens)], [])
+    return context
+
+
+async def expected(open_engine: OpenEngine) -> list[int]:
+    """What the first context would say without any pressure."""
+    async with open_engine(pages=64, page_size_tokens=4) as engine:
+        context = await filled(engine, 0)
+        return (await generate(engine, context, [7], max_tokens=8)).generated
+
+
+async def test_an_offloaded_context_goes_on_as_if_it_had_never_left(
+    open_engine: OpenEngine,
+) -> None:
+    wanted = await expected(open_engine)
+    async with open_engine(pages=12, page_size_tokens=4) as engine:
+        engine.residency.costs.prefill_seconds.value = 10.0  # moving is what pays
+        first = await filled(engine, 0)
+        second = await filled(engine, 100, 40)
+        assert first.parcel is not None
+        assert first.table.pages == []
+        engine.check_integrity()
+        steps = engine.scheduler.statistics.prefill_tokens
+        engine.release(second)
+        command = await generate(engine, first, [7], max_tokens=8)
+        assert command.generated == wanted
+        assert engine.scheduler.statistics.prefill_tokens == steps  # nothing was computed again
+        statistics = engine.residency.statistics
+        assert (statistics.offloaded_contexts, statistics.restored_contexts) == (1, 1)
+        assert statistics.dropped_contexts == 0
+
+
+async def test_without_host_memory_contexts_are_dropped_and_computed_again(
+    open_engine: OpenEngine,
+) -> None:
+    wanted = await expected(open_engine)
+    async with open_engine(pages=12, page_size_tokens=4, offload_bytes=0) as engine:
+        first = await filled(engine, 0)
+        engine.release(await filled(engine, 100, 40))
+        assert first.parcel is None
+        assert (await generate(engine, first, [7], max_tokens=8)).generated == wanted
+        assert engine.residency.statistics.dropped_contexts == 1
+
+
+async def test_forks_and_truncations_of_an_offloaded_context_are_its_equals(
+    open_engine: OpenEngine,
+) -> None:
+    wanted = await expected(open_engine)
+    async with open_engine(pages=12, page_size_tokens=4) as engine:
+        engine.residency.costs.prefill_seconds.value = 10.0
+        first = await filled(engine, 0, 30)
+        engine.release(await filled(engine, 100, 40))
+        fork = engine.fork(first)
+        engine.release(first)
+        assert fork.parcel is not None
+        fork.truncate(20)
+        assert (await generate(engine, fork, [7], max_tokens=8)).generated == wanted
+
+
+async def test_a_context_is_back_before_its_tool_is(open_engine: OpenEngine) -> None:
+    async with open_engine(pages=12, page_size_tokens=4) as engine:
+        engine.residency.costs.prefill_seconds.value = 10.0
+        first = await filled(engine, 0)
+        engine.park(first, returns_in_seconds=0.3)
+        engine.release(await filled(engine, 100, 40))
+        assert first.parcel is not None
+        with trio.fail_after(10):
+            while first.parcel is not None:  # nobody submits anything
+                await trio.sleep(0.01)
+        assert first.table.length == 20
+        assert engine.residency.statistics.restored_early == 1
+        engine.resume(first)
+
+
+async def test_a_pinned_context_is_moved_but_never_dropped(open_engine: OpenEngine) -> None:
+    for host_bytes in (1 << 20, 0):
+        async with open_engine(pages=12, page_size_tokens=4, offload_bytes=host_bytes) as engine:
+            pinned = await filled(engine, 0)
+            pinned.pinned = True
+            if host_bytes:
+                await filled(engine, 100, 40)
+                assert pinned.parcel is not None
+            else:
+                with pytest.raises(PagesExceeded):
+                    await filled(engine, 100, 40)
+                assert pinned.table.length == 20
+
+
+async def test_kv_that_a_failed_step_was_to_restore_is_computed_again(
+    open_engine: OpenEngine,
+) -> None:
+    wanted = await expected(open_engine)
+    async with open_engine(pages=12, page_size_tokens=4) as engine:
+        engine.residency.costs.prefill_seconds.value = 10.0
+        first = await filled(engine, 0)
+        engine.release(await filled(engine, 100, 40))
+        execute, failing = engine.runner.execute, [True]
+
+        def once(batch: Batch) -> StepResult:
+            if failing and batch.prelude:
+                failing.clear()
+                raise DeviceError("before anything was restored")
+            return execute(batch)
+
+        engine._gpu_task._execute = once
+        with pytest.raises(DeviceError):
+            await generate(engine, first, [7], max_tokens=8)
+        first.truncate(20)
+        assert not failing
+        assert (await generate(engine, first, [7], max_tokens=8)).generated == wanted
+
+
+async def test_kv_whose_saving_failed_is_computed_again(open_engine: OpenEngine) -> None:
+    wanted = await expected(open_engine)
+    async with open_engine(pages=12, page_size_tokens=4) as engine:
+        engine.residency.costs.prefill_seconds.value = 10.0
+        first = await filled(engine, 0)
+        engine.release(await filled(engine, 100, 40))
+        assert first.parcel is not None
+        first.parcel.blob.data = None
+        with pytest.raises(DeviceError, match="never saved"):
+            await generate(engine, first, [7], max_tokens=8)
+        first.truncate(20)
+        assert (await generate(engine, first, [7], max_tokens=8)).generated == wanted
