@@ -43,11 +43,21 @@ class Config:
         "Weights and KV: auto is float32 on the CPU and bfloat16 on CUDA.",
         ("auto", "float32", "bfloat16", "float16"),
     )
+    quantization: str = _setting("none", "int8: weights of one byte.", ("none", "int8"))
+    adapters: str = _setting("", "Directory with LoRA adapters: one PEFT directory each.")
     threads: int = _setting(0, "CPU threads of a forward pass; 0 lets torch decide.")
     pages: int = _setting(4096, "KV pages of the pool.")
     page_size_tokens: int = _setting(16, "Token slots of a page.")
     prefill_tokens: int = _setting(512, "Most prompt tokens in one step.")
     batch_rows: int = _setting(256, "Most contexts in one step.")
+    policy: str = _setting(
+        "adaptive",
+        "When a step begins: as soon as the device is idle, or as in the paper's ablation.",
+        ("adaptive", "eager", "k_only", "t_only"),
+    )
+    offload_bytes: int = _setting(
+        256 << 20, "Host memory for contexts that had to leave the pool; 0: compute them again."
+    )
     sandbox: str = _setting(
         "auto",
         "Where code runs: auto takes Docker if its engine answers, else WebAssembly.",

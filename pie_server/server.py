@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import torch
 import trio
@@ -22,6 +23,7 @@ from pie_sandbox.choose import SandboxSettings, open_pool
 from pie_sandbox.sandbox import SandboxPool
 from pie_server.config import Config
 from pie_server.engine.engine import Engine, EngineSettings
+from pie_server.engine.policies import PolicyName
 from pie_server.engine.scheduler import SchedulerLimits
 from pie_server.host.ports import Services
 from pie_server.launcher import InferletLauncher
@@ -35,6 +37,8 @@ from pie_server.web import WebLimits, create_app, serve
 from pie_tools.registry import default_registry
 
 _LOG = logging.getLogger(__name__)
+
+_SHOWN_SHARE = 0.05  # of the bytes, between two reports
 
 # What a slow start is doing, and how far that is (0 to 1) if it is known.
 Progress = Callable[[str, float | None], None]
@@ -62,6 +66,7 @@ class Server:
         self.sandboxes: SandboxPool
         self.hub: SessionHub
         self._progress = progress
+        self._loaded = 0.0
         self._stopping = trio.Event()
         self.stopped = trio.Event()
 
@@ -137,8 +142,11 @@ class Server:
                 config.pages,
                 config.page_size_tokens,
                 SchedulerLimits(config.prefill_tokens, config.batch_rows),
+                cast(PolicyName, config.policy),
+                config.offload_bytes,
             ),
         )
+        await trio.to_thread.run_sync(self._load_adapters)
         services = Services({checkpoint.name: self.engine}, default_registry(_documents(config)))
         limits = InstanceLimits(
             memory_bytes=config.instance_memory_bytes,
@@ -179,7 +187,25 @@ class Server:
         if self.config.threads:
             torch.set_num_threads(self.config.threads)
         dtype = None if self.config.dtype == "auto" else getattr(torch, self.config.dtype)
-        return load_checkpoint(self.config.model, dtype=dtype)
+        return load_checkpoint(
+            self.config.model,
+            dtype=dtype,
+            quantization="int8" if self.config.quantization == "int8" else None,
+            on_progress=self._show_loading,
+        )
+
+    def _show_loading(self, done_bytes: int, total_bytes: int) -> None:
+        """Called in the thread that loads the model, for every tensor."""
+        fraction = done_bytes / max(1, total_bytes)
+        if fraction - self._loaded >= _SHOWN_SHARE:
+            self._loaded = fraction
+            trio.from_thread.run_sync(self._progress, "Loading the model", fraction)
+
+    def _load_adapters(self) -> None:
+        if self.config.adapters:
+            for directory in sorted(Path(self.config.adapters).iterdir()):
+                if (directory / "adapter_config.json").exists():
+                    self.engine.add_adapter(directory.name, directory)
 
     def _web_services(self, draining: trio.Event) -> WebServices:
         return WebServices(

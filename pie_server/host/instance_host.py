@@ -15,6 +15,7 @@ import msgspec
 import trio
 
 from pie_server.engine.engine import Engine
+from pie_server.engine.queues import CommandQueue
 from pie_server.errors import (
     InvalidArguments,
     InvalidRequest,
@@ -28,6 +29,9 @@ from pie_server.errors import (
     UnknownOperation,
 )
 from pie_server.host.fills import ChatState, FillRenderer
+from pie_server.host.grammars import MAX_GRAMMARS, HostGrammar
+from pie_server.host.handles import Handles
+from pie_server.host.held_tensors import MAX_TENSORS, HostTensor
 from pie_server.host.operations import OPERATIONS, Operation
 from pie_server.host.ports import SandboxSource, Services, SessionPort, Usage
 from pie_server.host.requests import Request
@@ -37,6 +41,7 @@ from pie_server.runtime.port import InstanceLimits, JsonValue, Mailbox
 _LOG = logging.getLogger(__name__)
 
 MAX_CONTEXTS = 1024  # of one instance: a tree search has tens, a leak has thousands
+MAX_QUEUES = 64
 
 
 @dataclass(eq=False, slots=True)
@@ -47,6 +52,7 @@ class HostContext:
         chat: Where its conversation stands, behind all fills submitted so far.
         planned_tokens: Length of the log when everything submitted has run (at most).
         generating: A generation is queued or running, so neither is settled yet.
+        queue: Whose priority its commands have; None: normal.
     """
 
     engine: Engine
@@ -55,6 +61,7 @@ class HostContext:
     chat: ChatState
     planned_tokens: int
     generating: bool = False
+    queue: CommandQueue | None = None
 
     def settle(self) -> None:
         """A command has ended: with no other queued, the log says how long it is."""
@@ -111,6 +118,9 @@ class InstanceHost:
         self.usage = Usage()
         self.random = random.Random()
         self.in_flight: dict[int, Reply] = {}
+        self.queues: Handles[CommandQueue] = Handles("queue", MAX_QUEUES)
+        self.tensors: Handles[HostTensor] = Handles("tensor", MAX_TENSORS)
+        self.grammars: Handles[HostGrammar] = Handles("grammar", MAX_GRAMMARS)
         self._contexts: dict[int, HostContext] = {}
         self._renderers: dict[str, FillRenderer] = {}
         self._closed = False
@@ -151,6 +161,8 @@ class InstanceHost:
             for held in self._contexts.values():
                 held.engine.release(held.context)
             self._contexts.clear()
+            self.tensors.clear()
+            self.grammars.clear()
 
     def _start(self, number: int, raw: Mapping[str, JsonValue], mailbox: Mailbox) -> None:
         entry, request = self._parse(raw)
@@ -223,6 +235,10 @@ class InstanceHost:
         except KeyError:
             raise UnknownHandle(f"there is no context {identifier} in this instance") from None
 
+    def queue_of(self, handle: int | None) -> CommandQueue | None:
+        """The queue that an operation names, if it names one. Raises UnknownHandle."""
+        return None if handle is None else self.queues.get(handle)
+
     def contexts(self) -> Iterable[HostContext]:
         """All contexts of this instance."""
         return self._contexts.values()
@@ -267,7 +283,7 @@ class InstanceHost:
         more = 0
         for held in self._contexts.values():
             table, size = held.context.table, held.engine.settings.page_size_tokens
-            pages.update(table.pages)
+            pages.update(table.held_pages())
             more += max(0, -(-held.planned_tokens // size) - len(table.pages))
         return len(pages) + more
 
@@ -285,11 +301,16 @@ class InstanceHost:
                 details={"pages": total, "limit": self.limits.pages},
             )
 
-    def _schemas(self, names: Sequence[str]) -> list[dict[str, object]]:
+    def check_tools(self, names: Sequence[str]) -> Sequence[str]:
+        """Refuses names of tools that there are not. Raises InvalidArguments."""
         known = set(self.services.tools.names)
         unknown = [name for name in names if name not in known]
         if unknown:
             raise InvalidArguments(
                 f"there is no tool {unknown[0]!r}", hint=f"Tools: {', '.join(sorted(known))}."
             )
-        return [dict(schema) for schema in self.services.tools.schemas(names)]
+        return names
+
+    def _schemas(self, names: Sequence[str]) -> list[dict[str, object]]:
+        schemas = self.services.tools.schemas(self.check_tools(names))
+        return [dict(schema) for schema in schemas]

@@ -1,24 +1,31 @@
-"""Contexts and their KV: create, fork, truncate, export. Control operations only."""
+"""Contexts and their KV: create, fork, truncate, mask, copy, export."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pie_server.errors import InvalidArguments, InvalidRequest, LimitExceeded
+from pie_server.errors import InvalidArguments, InvalidRequest, LimitExceeded, PieError
 from pie_server.host.fills import ChatState
 from pie_server.host.requests import (
     ContextRequest,
+    CopyTokens,
     CreateContext,
     Fill,
+    KeepTokens,
+    Mask,
     Named,
+    Range,
     Save,
+    SetAdapter,
     Truncate,
 )
 from pie_server.kv import Context
 from pie_server.runtime.port import JsonValue
 
 if TYPE_CHECKING:
-    from pie_server.host.instance_host import HostContext, InstanceHost
+    from pie_server.host.instance_host import HostContext, InstanceHost, Reply
 
 MAX_EXPORTS = 256  # of one tenant: their token logs stay in memory, their pages in the pool
 
@@ -58,13 +65,79 @@ def truncate(host: InstanceHost, request: Truncate) -> JsonValue:
     return None
 
 
+def mask(host: InstanceHost, request: Mask) -> JsonValue:
+    """Hides tokens `start..stop` from everything fed later, or shows them again."""
+    held = _quiet(host, request.context, "mask")
+    try:
+        held.context.mask(request.start, request.stop, visible=request.visible)
+    except ValueError as error:
+        raise InvalidArguments(f"context.mask: {error}") from None
+    return None
+
+
+def set_adapter(host: InstanceHost, request: SetAdapter) -> JsonValue:
+    """What is fed from now on passes through this LoRA adapter (null: through none)."""
+    held = _quiet(host, request.context, "change its adapter")
+    known = held.engine.adapter_names
+    if request.adapter is not None and request.adapter not in known:
+        raise InvalidArguments(
+            f"there is no adapter {request.adapter!r}",
+            hint=f"Adapters: {', '.join(known)}." if known else "The server has none.",
+        )
+    held.context.recipe = replace(held.context.recipe, adapter=request.adapter)
+    return None
+
+
+def drop(host: InstanceHost, request: Range) -> JsonValue:
+    """Hides tokens `start..stop` for good and frees the pages that hold nothing else."""
+    held = _quiet(host, request.context, "drop")
+    try:
+        held.context.drop_range(request.start, request.stop)
+    except ValueError as error:
+        raise InvalidArguments(f"context.drop: {error}") from None
+    return {"pages": len(held.context.table.held_pages())}
+
+
+def copy(host: InstanceHost, request: CopyTokens, reply: Reply) -> None:
+    """Copies the KV of single tokens of `source` behind the context's last token."""
+    source = _quiet(host, request.source, "be copied from")
+    held = _quiet(host, request.context, "be copied to")
+    if source.engine is not held.engine or source is held:
+        raise InvalidArguments("context.copy goes between two contexts of one model")
+    _check_tokens(request.tokens, 0, len(source.context.tokens))
+    length = held.planned_tokens + len(request.tokens)
+    held.engine.room(length)
+    host.check_pages(held, length)
+    command = held.engine.copy_tokens(
+        source.context, request.tokens, held.context, _moved(held, reply), held.queue
+    )
+    held.planned_tokens = length
+    reply.cancel = lambda: held.engine.scheduler.cancel(command)
+
+
+def keep(host: InstanceHost, request: KeepTokens, reply: Reply) -> None:
+    """Leaves only some of the tokens behind the first `length`: an accepted path of a tree."""
+    held = _quiet(host, request.context, "keep")
+    if not 0 <= request.length <= len(held.context.tokens):
+        raise InvalidArguments(f"length must be between 0 and {len(held.context.tokens)}")
+    _check_tokens(request.tokens, request.length, len(held.context.tokens))
+    tokens = held.context.tokens
+    chat = held.chat.truncated(
+        request.length, tokens[request.length - 1] if request.length else None
+    )
+    command = held.engine.keep_tokens(
+        held.context, request.length, request.tokens, _moved(held, reply, chat), held.queue
+    )
+    reply.cancel = lambda: held.engine.scheduler.cancel(command)
+
+
 def info(host: InstanceHost, request: ContextRequest) -> JsonValue:
     """Sizes and state."""
     held = host.context(request.context)
     context = held.context
     return {
         "tokens": len(context.tokens),
-        "pages": len(context.table.pages),
+        "pages": len(context.table.held_pages()),
         "shared_pages": context.table.shared_pages(),
         "state": context.state.value,
         "pending_tokens": held.planned_tokens - len(context.tokens),
@@ -115,6 +188,28 @@ def take_saved(host: InstanceHost, request: Named) -> JsonValue:
 def delete_saved(host: InstanceHost, request: Named) -> JsonValue:
     """Forgets an export; whether there was one."""
     return host.engine(request.model).exports.delete(host.session.tenant, request.name)
+
+
+def _moved(
+    held: HostContext, reply: Reply, chat: ChatState | None = None
+) -> Callable[[object, PieError | None], None]:
+    def on_done(_: object, error: PieError | None) -> None:
+        held.settle()
+        if error is not None:
+            reply.fail(error)
+            return
+        tokens = held.context.tokens
+        held.chat = replace(chat or held.chat, tail=tokens[-1] if tokens else None)
+        reply.complete({"tokens": len(tokens)})
+
+    return on_done
+
+
+def _check_tokens(tokens: Sequence[int], first: int, end: int) -> None:
+    if not tokens or len(set(tokens)) != len(tokens):
+        raise InvalidArguments("tokens must be given, and none of them twice")
+    if any(not first <= token < end for token in tokens):
+        raise InvalidArguments(f"tokens must be between {first} and {end - 1}")
 
 
 def _settled(host: InstanceHost, identifier: int) -> HostContext:

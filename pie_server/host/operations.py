@@ -10,7 +10,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pie_server.host import forward, kv, models, session, tools
+from pie_server.host import (
+    forward,
+    generate,
+    grammars,
+    kv,
+    models,
+    queues,
+    session,
+    tensors,
+    tools,
+)
 from pie_server.host import requests as r
 from pie_server.runtime.port import JsonValue
 
@@ -49,9 +59,27 @@ OPERATIONS: dict[str, Operation] = {
     "context.open": Operation(r.Named, control=kv.open_saved),
     "context.take": Operation(r.Named, control=kv.take_saved),
     "context.delete": Operation(r.Named, control=kv.delete_saved),
+    "context.mask": Operation(r.Mask, control=kv.mask),
+    "context.drop": Operation(r.Range, control=kv.drop),
+    "context.copy": Operation(r.CopyTokens, inference=kv.copy),
+    "context.keep": Operation(r.KeepTokens, inference=kv.keep),
+    "context.set_adapter": Operation(r.SetAdapter, control=kv.set_adapter),
+    "context.set_queue": Operation(r.SetQueue, control=queues.assign),
     "context.flush": Operation(r.Fill, inference=forward.flush),
     "context.forward": Operation(r.Forward, inference=forward.forward),
-    "context.generate": Operation(r.Generate, inference=forward.generate),
+    "context.generate": Operation(r.Generate, inference=generate.generate),
+    "embeddings.create": Operation(r.CreateEmbeddings, inference=tensors.embed),
+    "hidden.read": Operation(r.ReadHidden, inference=tensors.read_hidden),
+    "tensor.info": Operation(r.TensorRequest, control=tensors.info),
+    "tensor.read": Operation(r.ReadTensor, control=tensors.read),
+    "tensor.release": Operation(r.TensorRequest, control=tensors.release),
+    "grammar.compile": Operation(r.CompileGrammar, task=grammars.compile_grammar),
+    "grammar.release": Operation(r.GrammarRequest, control=grammars.release),
+    "queue.create": Operation(r.CreateQueue, control=queues.create),
+    "queue.set_priority": Operation(r.SetPriority, control=queues.set_priority),
+    "queue.synchronize": Operation(r.QueueRequest, task=queues.synchronize),
+    "queue.release": Operation(r.QueueRequest, control=queues.release),
+    "tokenizer.vocabulary": Operation(r.Vocabulary, control=models.vocabulary),
     "tools.list": Operation(r.Empty, control=tools.list_tools),
     "tools.call": Operation(r.ToolCallRequest, task=tools.call),
     "session.send": Operation(r.Send, control=session.send),

@@ -29,16 +29,26 @@ class Sampler(msgspec.Struct, forbid_unknown_fields=True):
     top_k: int = 0
     min_p: float = 0.0
     seed: int | None = None
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: list[tuple[int, float]] = []
 
-    def params(self, default_seed: int) -> SamplingParams:
+    def params(self, default_seed: int, vocabulary: int) -> SamplingParams:
         """The engine's form. Raises InvalidArguments for a value out of range."""
-        return SamplingParams(
+        params = SamplingParams(
             temperature=self.temperature,
             top_k=self.top_k,
             top_p=self.top_p,
             min_p=self.min_p,
             seed=default_seed if self.seed is None else self.seed,
+            repetition_penalty=self.repetition_penalty,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            logit_bias=tuple(self.logit_bias),
         )
+        params.check_vocabulary(vocabulary)
+        return params
 
 
 class ModelRequest(Request):
@@ -58,6 +68,13 @@ class Decode(ModelRequest):
 
     tokens: list[int]
     skip_special: bool = False
+
+
+class Vocabulary(ModelRequest, kw_only=True):
+    """tokenizer.vocabulary."""
+
+    start: int = 0
+    stop: int | None = None
 
 
 class CreateContext(ModelRequest):
@@ -110,11 +127,39 @@ class DistributionAt(msgspec.Struct, forbid_unknown_fields=True):
     top_k: int = 256
 
 
-class Forward(Fill):
-    """context.forward."""
+class LogprobsAt(msgspec.Struct, forbid_unknown_fields=True):
+    """Log-probabilities of given tokens at an offset of the fill."""
+
+    index: int
+    tokens: list[int]
+
+
+class Readouts(Request, kw_only=True):
+    """What is wanted of positions; each list is answered in its order.
+
+    `entropies`, `logits` and `hidden` are offsets; the last two are answered by tensors.
+    """
 
     samplers: list[SampleAt] = []
     distributions: list[DistributionAt] = []
+    logprobs: list[LogprobsAt] = []
+    entropies: list[int] = []
+    logits: list[int] = []
+    hidden: list[int] = []
+
+
+class Forward(Readouts, kw_only=True):
+    """context.forward.
+
+    `visible` has the ranges of tokens that each fed token sees (itself always), `positions` their
+    rotary positions; `embeddings` is a tensor to feed instead of a fill.
+    """
+
+    context: int
+    fill: list[Segment] = []
+    embeddings: int | None = None
+    visible: list[list[tuple[int, int]]] | None = None
+    positions: list[int] | None = None
 
 
 class Generate(Fill, kw_only=True):
@@ -126,6 +171,117 @@ class Generate(Fill, kw_only=True):
     stop: list[str] = []
     stream: Literal["text"] | None = None
     ignore_eos: bool = False
+    grammar: int | None = None
+
+
+class Range(ContextRequest):
+    """context.drop: tokens `start..stop`."""
+
+    start: int
+    stop: int
+
+
+class Mask(Range, kw_only=True):
+    """context.mask."""
+
+    visible: bool = False
+
+
+class SetAdapter(ContextRequest):
+    """context.set_adapter."""
+
+    adapter: str | None
+
+
+class CopyTokens(ContextRequest):
+    """context.copy: tokens of `source`, in this order, to the end of `context`."""
+
+    source: int
+    tokens: list[int]
+
+
+class KeepTokens(ContextRequest):
+    """context.keep: behind the first `length` tokens only `tokens` stay, in this order."""
+
+    length: int
+    tokens: list[int]
+
+
+PriorityName = Literal["low", "normal", "high"]
+
+
+class CreateQueue(Request):
+    """queue.create."""
+
+    priority: PriorityName = "normal"
+
+
+class QueueRequest(Request):
+    """An operation on a command queue."""
+
+    queue: int
+
+
+class SetPriority(QueueRequest):
+    """queue.set_priority."""
+
+    priority: PriorityName
+
+
+class SetQueue(ContextRequest):
+    """context.set_queue."""
+
+    queue: int | None
+
+
+class CreateEmbeddings(ModelRequest):
+    """embeddings.create."""
+
+    text: str = ""
+    tokens: list[int] = []
+    queue: int | None = None
+
+
+class TensorRequest(Request):
+    """An operation on a tensor."""
+
+    tensor: int
+
+
+class ReadHidden(Readouts, kw_only=True):
+    """hidden.read: offsets are rows of the tensor."""
+
+    tensor: int
+    queue: int | None = None
+
+
+class ReadTensor(TensorRequest, kw_only=True):
+    """tensor.read."""
+
+    row: int = 0
+    start: int = 0
+    stop: int | None = None
+
+
+class CompileGrammar(ModelRequest, kw_only=True):
+    """grammar.compile: exactly one of the sources.
+
+    `tools` are tool names or schemas: the model's own format of tool calls; with `required` the
+    text must call one.
+    """
+
+    json_schema: dict[str, object] | None = None
+    json: bool = False
+    regex: str | None = None
+    ebnf: str | None = None
+    tools: list[str] | None = None
+    required: bool = True
+
+
+class GrammarRequest(Request):
+    """An operation on a grammar."""
+
+    grammar: int
 
 
 class ToolCallRequest(Request):

@@ -34,8 +34,9 @@ async def call(host: InstanceHost, request: ToolCallRequest) -> JsonValue:
         {"call_id": call_id, "name": request.name, "arguments": request.arguments},  # type: ignore[dict-item]
     )
     for held in parked:
-        held.engine.park(held.context)
-    pages = len({page for held in parked for page in held.context.table.pages})
+        usual = held.engine.residency.tool_times.expected_seconds(request.name)
+        held.engine.park(held.context, usual)
+    pages = len({page for held in parked for page in held.context.table.held_pages()})
     usage.parked_pages_peak = max(usage.parked_pages_peak, pages)
 
     def on_output(text: str) -> None:
@@ -57,6 +58,8 @@ async def call(host: InstanceHost, request: ToolCallRequest) -> JsonValue:
         for held in parked:
             held.engine.resume(held.context)
     seconds = trio.current_time() - started
+    for engine in {held.engine for held in parked}:
+        engine.residency.tool_times.observe(request.name, seconds)
     usage.tool_seconds += seconds
     if result.backend is not None:
         usage.executions[result.backend] = usage.executions.get(result.backend, 0) + 1

@@ -35,9 +35,14 @@ def test_the_operations_are_these() -> None:
     families = {
         "models": "list",
         "model": "info",
-        "tokenizer": "encode decode",
+        "tokenizer": "encode decode vocabulary",
         "context": "create fork release truncate info render save open take delete "
-        "flush forward generate",
+        "mask drop copy keep set_queue set_adapter flush forward generate",
+        "embeddings": "create",
+        "hidden": "read",
+        "tensor": "info read release",
+        "grammar": "compile release",
+        "queue": "create set_priority synchronize release",
         "tools": "list call",
         "session": "send receive info",
         "runtime": "sleep time random_seed version",

@@ -1,0 +1,129 @@
+"""What a guest asks about positions, as the engine's readouts, and the answers as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, cast
+
+from pie_server.engine.batch import (
+    Answer,
+    Distribution,
+    Entropy,
+    Hidden,
+    Logits,
+    Logprobs,
+    Readout,
+    Sample,
+    SampledToken,
+    TopTokens,
+)
+from pie_server.engine.engine import Engine
+from pie_server.engine.sampler import SamplerState
+from pie_server.engine.sampling import SamplingParams
+from pie_server.errors import InvalidArguments
+from pie_server.host.held_tensors import hold_answers
+from pie_server.host.requests import Readouts
+from pie_server.runtime.port import JsonValue
+
+if TYPE_CHECKING:
+    from pie_server.host.instance_host import InstanceHost
+
+MAX_READOUTS = 4096  # of one operation
+
+
+def asked_of(
+    host: InstanceHost,
+    request: Readouts,
+    length: int,
+    vocabulary: int,
+    history: Sequence[int] | None = None,
+) -> list[tuple[int, Readout]]:
+    """(offset, readout) for everything asked of `length` positions, kind after kind.
+
+    Args:
+        history: The tokens that penalties count, up to the last of these positions; None if there
+            are none to count.
+
+    Raises:
+        InvalidArguments: An index, a sampler, a width or a token is out of range.
+    """
+    asked: list[tuple[int, Readout]] = []
+    for sampler in request.samplers:
+        params = sampler.sampler.params(host.random.getrandbits(63), vocabulary)
+        offset = _offset(sampler.index, length)
+        state = _state(params, offset, length, history, vocabulary)
+        asked.append((offset, Sample(params, state=state)))
+    for top in request.distributions:
+        if not 0 <= top.top_k <= vocabulary:
+            raise InvalidArguments(f"distribution.top_k must be between 0 (all) and {vocabulary}")
+        asked.append((_offset(top.index, length), Distribution(top.top_k or vocabulary)))
+    for candidates in request.logprobs:
+        if any(not 0 <= token < vocabulary for token in candidates.tokens):
+            raise InvalidArguments(f"logprobs.tokens must be between 0 and {vocabulary - 1}")
+        asked.append((_offset(candidates.index, length), Logprobs(tuple(candidates.tokens))))
+    asked += ((_offset(index, length), Entropy()) for index in request.entropies)
+    asked += ((_offset(index, length), Logits()) for index in request.logits)
+    asked += ((_offset(index, length), Hidden()) for index in request.hidden)
+    if len(asked) > MAX_READOUTS:
+        raise InvalidArguments(f"ask for at most {MAX_READOUTS} readouts in one operation")
+    return asked
+
+
+def _state(
+    params: SamplingParams,
+    offset: int,
+    length: int,
+    history: Sequence[int] | None,
+    vocabulary: int,
+) -> SamplerState | None:
+    """What a sampler with penalties must know: every token up to its position is prompt to it."""
+    if not params.needs_state:
+        return None
+    if history is None:
+        raise InvalidArguments("hidden states have no tokens that penalties could count")
+    end = len(history) - length + offset + 1
+    return SamplerState(params, [t for t in history[:end] if t >= 0], vocabulary)
+
+
+def answered(
+    host: InstanceHost, engine: Engine, request: Readouts, answers: Iterable[Answer]
+) -> dict[str, JsonValue]:
+    """The answers to `asked_of(request)`, in its order.
+
+    Raises:
+        LimitExceeded: The instance holds too many tensors to get another.
+        PieError: What is wrong with a sampled token.
+    """
+    rest = iter(answers)
+
+    def take(asked: Sequence[object]) -> list[Answer]:
+        return list(islice(rest, len(asked)))
+
+    sampled = cast(list[SampledToken], take(request.samplers))
+    error = next((token.error for token in sampled if token.error is not None), None)
+    if error is not None:
+        raise error
+    tops = cast(list[TopTokens], take(request.distributions))
+    found: dict[str, JsonValue] = {
+        "tokens": [token.token for token in sampled],
+        "distributions": [
+            {"tokens": [*top.tokens], "probabilities": [*top.probabilities]} for top in tops
+        ],
+    }
+    if request.logprobs:
+        found["logprobs"] = cast(JsonValue, take(request.logprobs))
+    if request.entropies:
+        found["entropies"] = cast(JsonValue, take(request.entropies))
+    if request.logits:
+        found["logits"] = hold_answers(host, engine, "logits", take(request.logits))
+    if request.hidden:
+        found["hidden"] = hold_answers(host, engine, "hidden", take(request.hidden))
+    return found
+
+
+def _offset(index: int, length: int) -> int:
+    offset = index + length if index < 0 else index
+    if not 0 <= offset < length:
+        raise InvalidArguments(f"index {index} is outside the {length} tokens of the fill")
+    return offset
