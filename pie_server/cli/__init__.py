@@ -187,6 +187,27 @@ def run(
     )
 
 
+@_cli.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Where the component goes. [default: DIRECTORY/NAME.wasm]",
+)
+def build(directory: Path, output: Path | None) -> None:
+    """Compile the inferlet in DIRECTORY (Rust, C or C++) to a WebAssembly component.
+
+    `run DIRECTORY` compiles by itself; this is for handing the component to somebody else.
+    """
+    from pie_server.runtime.building import build_program
+
+    built = build_program(directory)
+    target = output or directory / f"{built.program.name}.wasm"
+    built.write(target)
+    click.echo(f"{target}: {target.stat().st_size:,} bytes")
+
+
 @_cli.command(
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
 )

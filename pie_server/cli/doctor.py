@@ -42,7 +42,7 @@ async def run_doctor(config: Config) -> int:
     """Prints all findings; returns 1 if something required is missing."""
     console = Console()
     findings = [*_software(), *await trio.to_thread.run_sync(_model, config)]
-    findings += [_interpreter(config), *_places(config), _port(config)]
+    findings += [_interpreter(config), *_languages(), *_places(config), _port(config)]
     findings += await _sandboxes(config)
     for finding in findings:
         mark = "[green]ok     [/green]" if finding.good else "[yellow]note   [/yellow]"
@@ -115,6 +115,16 @@ def _interpreter(config: Config) -> Finding:
         "will be built at the first start (about a minute)" if can else "cannot be built",
         "pip install 'trio-pie-server[build]'",
     )
+
+
+def _languages() -> Iterator[Finding]:
+    """The compilers of inferlets that are not Python; the server runs without them."""
+    from pie_server.runtime.toolchains import missing_tool
+
+    for language, name in (("javascript", "JavaScript"), ("rust", "Rust"), ("c", "C and C++")):
+        hint = missing_tool(language)
+        detail = "no compiler" if hint else "can be compiled here"
+        yield Finding(name, hint is None, detail, hint or "", required=False)
 
 
 def _places(config: Config) -> Iterator[Finding]:

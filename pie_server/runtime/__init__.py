@@ -6,13 +6,16 @@ Only `fibers` knows wasmtime.
 
 from __future__ import annotations
 
+from pie_server.runtime.build_process import BuildProgress as BuildProgress
+from pie_server.runtime.building import BuiltProgram as BuiltProgram
+from pie_server.runtime.building import build_program as build_program
 from pie_server.runtime.native import run_native as run_native
 from pie_server.runtime.port import Host as Host
 from pie_server.runtime.port import InstanceLimits as InstanceLimits
 from pie_server.runtime.port import JsonValue as JsonValue
 from pie_server.runtime.port import Mailbox as Mailbox
-from pie_server.runtime.programs import BuildProgress as BuildProgress
 from pie_server.runtime.registry import Program as Program
 from pie_server.runtime.registry import Registry as Registry
 from pie_server.runtime.runtime import Runtime as Runtime
 from pie_server.runtime.runtime import RuntimeStatistics as RuntimeStatistics
+from pie_server.runtime.toolchains import missing_tool as missing_tool

@@ -1,10 +1,11 @@
-"""Builds the Python interpreter component; runs as a process of its own.
+"""Builds one component to machine code; runs as a process of its own.
 
-    python -m pie_server.runtime.build TARGET
+    python -m pie_server.runtime.build KIND TARGET [DIRECTORY]
 
-Steps: freeze SDK and entry point into a component (componentize-py), compile it to machine code
-(wasmtime), start it once. Prints one line of JSON per step. The last step proves the engine's
-feature set: a wrong one aborts the process, and here that costs only this process.
+KIND is "python" or "javascript" for an interpreter, "program" for the inferlet in DIRECTORY. Steps:
+make the component, compile it to machine code (wasmtime), start an interpreter once. Prints one
+line of JSON per step. Here a wrong set of engine features, which aborts the process it runs in, or
+a module made to exhaust the compiler costs only this process.
 """
 
 from __future__ import annotations
@@ -13,56 +14,93 @@ import fcntl
 import json
 import os
 import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
-from pie_server.errors import ConfigurationError
+from pie_server.errors import ConfigurationError, PieError
+from pie_server.runtime.building import build_program
 from pie_server.runtime.fibers import FiberEngine, Returned, Turn
-from pie_server.runtime.locations import inferlets_directory, sdk_directory
+from pie_server.runtime.javascript_interpreter import make_javascript_interpreter
+from pie_server.runtime.python_interpreter import make_python_interpreter
 
-# Our own interpreter takes 10 s and 1 GiB; these stop a compiler that has gone astray.
-_COMPILE_CPU_SECONDS = 600
-_COMPILE_BYTES = 12 << 30
-_KEPT_VERSIONS = 4
-_PROBE = "async def main(input):\n    return input['n'] + 1\n"
-_PROBE_MEMORY_BYTES = 256 << 20
-_PROBE_SECONDS = 60.0
+# Our own interpreters take 10 s and 1 GiB; these stop a compiler that has gone astray.
+_INTERPRETER_CPU_SECONDS: Final = 600
+_INTERPRETER_BYTES: Final = 12 << 30
+# A program of a megabyte takes 2 s. Modules made for it take minutes, and gigabytes.
+_PROGRAM_CPU_SECONDS: Final = 6
+_PROGRAM_BYTES: Final = 2 << 30
+# For each process of a compiler that makes the module (the first C++ program builds its library).
+_COMPILER_CPU_SECONDS: Final = 300
+_KEPT_VERSIONS: Final = {"python": 4, "javascript": 4, "program": 256}
+_PROBES: Final = {
+    "python": "async def main(input):\n    return input['n'] + 1\n",
+    "javascript": "export async function main(input) { return input.n + 1; }",
+}
+_PROBE_MEMORY_BYTES: Final = 256 << 20
+_PROBE_SECONDS: Final = 60.0
 
 
-def build(target: Path) -> None:
+def build(kind: str, target: Path, directory: Path | None = None) -> None:
     """Write the compiled component to `target`, unless another process has done so meanwhile.
 
     Raises:
-        ConfigurationError: componentize-py is missing or failed, or the result does not run.
+        ConfigurationError: A tool is missing or failed, or the result does not run.
+        InvalidRequest: The program is not one of an inferlet.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / "build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if target.exists():
-            return
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            wasm = Path(scratch) / "python.wasm"
-            _announce("component")
-            _componentize(wasm, Path(scratch))
-            _announce("machine_code")
-            compiled = Path(scratch) / "python.cwasm"
-            engine = FiberEngine()
-            _limit_resources()
-            compiled.write_bytes(engine.compile(wasm.read_bytes()))
+    # Interpreters are built one at a time; programs have nothing to wait for but their like.
+    lock = target.parent / (f"{target.stem}.lock" if kind == "program" else "build.lock")
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            if not target.exists():
+                _build(kind, target, directory)
+                _forget_old_versions(kind, target)
+        finally:
+            if kind == "program":
+                lock.unlink(missing_ok=True)
+
+
+def _build(kind: str, target: Path, directory: Path | None) -> None:
+    program = kind == "program"
+    # Memory is limited from here on; the CPU time of each compiler, and then of wasmtime's.
+    _limit_memory(_PROGRAM_BYTES if program else _INTERPRETER_BYTES)
+    _limit_cpu(_COMPILER_CPU_SECONDS if program else _INTERPRETER_CPU_SECONDS)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        _announce("component")
+        wasm = _make_component(kind, directory, Path(scratch), target.parent)
+        _announce("machine_code")
+        engine = FiberEngine()
+        compiled = Path(scratch) / "compiled.cwasm"
+        if program:
+            _limit_cpu(_PROGRAM_CPU_SECONDS)
+        try:
+            compiled.write_bytes(engine.compile(wasm))
+        except ValueError as error:
+            raise ConfigurationError(f"the module cannot be compiled: {error}") from None
+        if not program:
             _announce("proof")
-            _prove(engine, compiled)
-            os.replace(compiled, target)
-        _forget_old_versions(target)
+            _prove(engine, compiled, _PROBES[kind])
+        os.replace(compiled, target)
 
 
-def _forget_old_versions(newest: Path) -> None:
-    """Each version has 40 MB; a server that still maps a deleted one keeps it until it ends."""
-    built = sorted(newest.parent.glob("python-*.cwasm"), key=lambda path: path.stat().st_mtime)
-    for path in built[:-_KEPT_VERSIONS]:
+def _make_component(kind: str, directory: Path | None, scratch: Path, cache: Path) -> bytes:
+    if kind == "python":
+        return make_python_interpreter(scratch)
+    if kind == "javascript":
+        return make_javascript_interpreter(scratch, cache)
+    if directory is None:
+        raise ConfigurationError("which program? Give its directory.")
+    return build_program(directory, cache).component
+
+
+def _forget_old_versions(kind: str, newest: Path) -> None:
+    """They pile up as sources change; a server that maps a deleted one keeps it until it ends."""
+    built = sorted(newest.parent.glob(f"{kind}-*.cwasm"), key=lambda path: path.stat().st_mtime)
+    for path in built[: -_KEPT_VERSIONS[kind]]:
         path.unlink(missing_ok=True)
 
 
@@ -70,54 +108,24 @@ def _announce(step: str) -> None:
     print(json.dumps({"step": step}), flush=True)
 
 
-def _componentize(output: Path, scratch: Path) -> None:
-    tool = shutil.which("componentize-py", path=str(Path(sys.executable).parent)) or shutil.which(
-        "componentize-py"
-    )
-    if tool is None:
-        raise ConfigurationError(
-            "componentize-py is needed once, to build the interpreter that inferlets run in.",
-            hint="pip install 'trio-pie-server[build]'",
-        )
-    # A virtual environment would put its whole site-packages on the guest's import path.
-    empty = scratch / "empty"
-    empty.mkdir()
-    sources = inferlets_directory()
-    staged = scratch / "app"
-    shutil.copytree(sources / "runtimes" / "python", staged)
-    shutil.copytree(sdk_directory() / "inferlet", staged / "inferlet")
-    for stale in staged.rglob("__pycache__"):
-        shutil.rmtree(stale)
-    done = subprocess.run(
-        [
-            tool, "--quiet", "--wit-path", str(sources / "wit"), "--world", "program",
-            "componentize", "app", "--python-path", str(staged), "--output", str(output),
-        ],
-        env={"PATH": os.environ.get("PATH", ""), "VIRTUAL_ENV": str(empty), "HOME": str(scratch)},
-        cwd=scratch,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise ConfigurationError(
-            f"componentize-py failed: {(done.stderr or done.stdout).strip()[-2000:]}",
-            hint="Check that inferlets/runtimes/python/app.py imports only the standard library.",
-        )
-
-
-def _limit_resources() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (_COMPILE_CPU_SECONDS, _COMPILE_CPU_SECONDS))
+def _limit_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY:
-        resource.setrlimit(resource.RLIMIT_DATA, (_COMPILE_BYTES, resource.RLIM_INFINITY))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_DATA, (size, hard))
 
 
-def _prove(engine: FiberEngine, compiled: Path) -> None:
-    source = json.dumps({"name": "proof", "text": _PROBE})
+def _limit_cpu(seconds: int) -> None:
+    """Limit what this process may still use, and every child of it from its start."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, hard))
+
+
+def _prove(engine: FiberEngine, compiled: Path, probe: str) -> None:
+    source = json.dumps({"name": "proof", "text": probe})
     limits = {"operations_in_flight": 64, "operation_bytes": 65536}
-    arguments = json.dumps({"arguments": {"n": 41}, "limits": limits})
+    arguments = json.dumps({"arguments": {"n": 41}, "limits": limits, "time": time.time()})
     fiber = engine.spawn(engine.load(compiled), source, arguments, _PROBE_MEMORY_BYTES)
     deadline = time.monotonic() + _PROBE_SECONDS
     try:
@@ -131,9 +139,10 @@ def _prove(engine: FiberEngine, compiled: Path) -> None:
 
 def main() -> int:
     """Build for the command line; the exit status is 1 if it failed."""
+    kind, target, *directory = sys.argv[1:]
     try:
-        build(Path(sys.argv[1]))
-    except ConfigurationError as error:
+        build(kind, Path(target), Path(directory[0]) if directory else None)
+    except PieError as error:
         print(json.dumps({"failed": error.message, "hint": error.hint}), flush=True)
         return 1
     return 0

@@ -30,6 +30,9 @@ from pie_server.runtime.port import Host, InstanceLimits, JsonValue
 # limit undelivered does not read its answers, and they would fill the server's memory.
 _FLOOD_FACTOR: Final = 16
 
+# An operation that is none: a guest that cannot return an error says why it traps next.
+_LAST_WORDS: Final = "fail"
+
 _log = logging.getLogger(__name__)
 
 
@@ -73,6 +76,7 @@ class Instance:
         self._scheduled = False
         self._unanswered: set[int] = set()
         self._mail: list[dict[str, object]] = []
+        self._last_words: dict[str, object] | None = None
         self._value: JsonValue = None
         self._error: PieError | None = None
         self.done = trio.Event()
@@ -174,7 +178,7 @@ class Instance:
         outcome = self._fiber.outcome
         assert outcome is not None
         if isinstance(outcome, Trapped):
-            self.kill(error_of_trap(outcome.message))
+            self.kill(error_of_trap(outcome.message, self._last_words))
             return
         self._value = result_of(outcome, self._limits)
         self.close()
@@ -213,13 +217,16 @@ class Instance:
         accepted = [
             operation
             for head, operation in zip(heads, operations, strict=True)
-            if self._admit(head.id)
+            if self._admit(head.id, operation)
         ]
         if accepted:
             self._host.submit(accepted, self)  # type: ignore[arg-type]
 
-    def _admit(self, operation_id: int) -> bool:
+    def _admit(self, operation_id: int, operation: dict[str, object]) -> bool:
         limit = self._limits.operations_in_flight
+        if operation["op"] == _LAST_WORDS:
+            self._last_words = operation
+            return False
         if operation_id in self._unanswered:
             raise GuestProtocolError(f"operation id {operation_id} is in flight already.")
         in_flight = len(self._unanswered) + len(self._mail)

@@ -12,7 +12,7 @@ from pie_server.errors import ConfigurationError
 
 
 def inferlets_directory() -> Path:
-    """The directory with `library/`, `runtimes/` and `wit/`.
+    """The directory with `library/`, `runtimes/`, `wit/` and, but for Python's, `sdk/`.
 
     Raises:
         ConfigurationError: The installation lacks it.
@@ -27,9 +27,14 @@ def inferlets_directory() -> Path:
     )
 
 
-def sdk_directory() -> Path:
+def python_sdk_directory() -> Path:
     """The directory that holds the Python SDK's package `inferlet`."""
     return Path(inferlet.__file__).resolve().parents[1]
+
+
+def sdk_directory(language: str) -> Path:
+    """The SDK's sources for "javascript", "rust" or "c" (which is C++'s too)."""
+    return inferlets_directory() / "sdk" / language
 
 
 def default_cache_directory() -> Path:

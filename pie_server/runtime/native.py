@@ -19,7 +19,7 @@ import trio
 
 from inferlet import _backend, _program
 from inferlet.errors import error_from_wire
-from pie_server.errors import PieError
+from pie_server.errors import InvalidRequest, PieError
 from pie_server.runtime.outcomes import check_output, error_of_guest
 from pie_server.runtime.port import Host, InstanceLimits, JsonValue
 from pie_server.runtime.registry import Program
@@ -34,11 +34,17 @@ async def run_native(
     """Run a trusted inferlet to its end. Always closes the host.
 
     Raises:
+        InvalidRequest: It is not in Python.
         InvalidArguments: They do not fit the program's parameters.
         GuestError: How it failed.
         OutputExceeded: Its result is too large.
     """
     try:
+        if program.language != "python":
+            raise InvalidRequest(
+                f"{program.name!r} is in {program.language}; only Python runs natively.",
+                hint="Launch it without `native`.",
+            )
         arguments = program.check(arguments)
         text = await _run(program, arguments, host, limits)
         check_output(text, limits)

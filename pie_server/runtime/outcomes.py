@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pie_server.errors import (
@@ -64,9 +65,9 @@ def error_of_guest(described: dict[str, Any]) -> GuestError:
         "line": described.get("line"),
         "traceback": str(described.get("traceback") or "")[-_TRACEBACK_CHARACTERS:],
     }
-    if described.get("operation"):
+    if isinstance(described.get("operation"), dict):
         details["operation"] = described["operation"]
-    line = f" (line {described['line']})" if described.get("line") else ""
+    line = f" (line {described['line']})" if isinstance(described.get("line"), int) else ""
     if name == "Deadlock":
         return GuestDeadlocked(message + line, details=details)
     if name == "MemoryError":
@@ -79,8 +80,18 @@ def error_of_guest(described: dict[str, Any]) -> GuestError:
     return GuestRaised(text + line, details=details)
 
 
-def error_of_trap(message: str) -> PieError:
-    """The error for a WebAssembly trap; `message` is wasmtime's, with the guest's stack."""
+def error_of_trap(message: str, last_words: Mapping[str, object] | None = None) -> PieError:
+    """The error for a WebAssembly trap.
+
+    Args:
+        message: wasmtime's, with the guest's stack.
+        last_words: The operation `fail`, if the guest said before why it would trap.
+    """
+    described = (last_words or {}).get("error")
+    if isinstance(described, dict):
+        error = error_of_guest(described)
+        error.details["trap"] = message[:_TRACEBACK_CHARACTERS]
+        return error
     lowered = message.lower()
     reason = _reason(message)
     details: dict[str, object] = {"trap": message[:_TRACEBACK_CHARACTERS]}

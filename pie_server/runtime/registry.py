@@ -22,7 +22,18 @@ from pie_server.runtime.locations import inferlets_directory
 from pie_server.runtime.port import JsonValue
 
 _MANIFEST = "inferlet.toml"
-_LANGUAGES = {"python"}
+# Each language's entry point, where the manifest names none.
+_ENTRIES = {
+    "python": "main.py",
+    "javascript": "main.js",
+    "rust": "main.rs",
+    "c": "main.c",
+    "cpp": "main.cpp",
+    "wasm": "main.wasm",
+}
+_INTERPRETED = {"python", "javascript"}
+# What an inferlet in a compiled language is made of, beside the SDK.
+_SOURCE_SUFFIXES = {".rs", ".c", ".h", ".cpp", ".cc", ".hpp", ".wasm"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _ANY_OBJECT: dict[str, JsonValue] = {"type": "object"}
 
@@ -34,11 +45,14 @@ class Program:
     Attributes:
         name: Its name, also shown in its tracebacks.
         version: As in its manifest.
-        language: "python".
-        source: Text of its `main.py`.
+        language: "python" and "javascript" run from their source; "rust", "c", "cpp" are compiled;
+            "wasm" is a module or component compiled elsewhere.
+        source: Text of its entry point; empty for "wasm".
         description: One line for people.
         parameters: JSON schema of its arguments.
         manifest: The whole manifest.
+        directory: Where it lies; None for a program that was never a file.
+        files: Names and SHA-256 of a compiled program's sources, the entry point included.
     """
 
     name: str
@@ -48,11 +62,13 @@ class Program:
     description: str = ""
     parameters: dict[str, JsonValue] = field(default_factory=lambda: dict(_ANY_OBJECT))
     manifest: dict[str, JsonValue] = field(default_factory=dict)
+    directory: Path | None = None
+    files: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def from_source(cls, name: str, text: str) -> Program:
-        """A program without a manifest, which takes any arguments."""
-        return cls(name=name, version="0.0.0", language="python", source=text)
+    def from_source(cls, name: str, text: str, language: str = "python") -> Program:
+        """A program in an interpreted language, without a manifest, which takes any arguments."""
+        return cls(name=name, version="0.0.0", language=language, source=text)
 
     @classmethod
     def from_directory(cls, directory: Path) -> Program:
@@ -64,14 +80,20 @@ class Program:
         try:
             manifest = tomllib.loads((directory / _MANIFEST).read_text())
             head = manifest["inferlet"]
+            language = str(head.get("language", "python"))
+            if language not in _ENTRIES:
+                raise _unknown_language(directory, language)
+            entry = directory / str(head.get("main", _ENTRIES[language]))
             program = cls(
                 name=str(head["name"]),
                 version=str(head["version"]),
-                language=str(head.get("language", "python")),
-                source=(directory / str(head.get("main", "main.py"))).read_text(),
+                language=language,
+                source="" if language == "wasm" else entry.read_text(),
                 description=str(head.get("description", "")),
                 parameters=manifest.get("parameters", dict(_ANY_OBJECT)),
                 manifest=manifest,
+                directory=directory,
+                files=() if language in _INTERPRETED else _hash_sources(directory, entry),
             )
             jsonschema.Draft202012Validator.check_schema(program.parameters)
         except KeyError as error:
@@ -88,17 +110,24 @@ class Program:
                 f"{directory / _MANIFEST} names the inferlet {program.name!r}.",
                 hint="Name the directory after the inferlet.",
             )
-        if program.language not in _LANGUAGES:
-            raise ConfigurationError(
-                f"{directory / _MANIFEST} has language {program.language!r}.",
-                hint=f"This server runs {', '.join(sorted(_LANGUAGES))}.",
-            )
         return program
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it has a component of its own, which must be built before it runs."""
+        return self.language not in _INTERPRETED
+
+    @property
+    def entry(self) -> str:
+        """Name of the file with its entry point."""
+        head: Any = self.manifest.get("inferlet", {})
+        return str(head.get("main", _ENTRIES[self.language]))
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of language, source and parameters: what decides how it behaves."""
-        parts = (self.language, self.source, repr(sorted(self.parameters.items())))
+        """SHA-256 of language, sources and parameters: what decides how it behaves."""
+        sources = (self.source, *(f"{name} {digest}" for name, digest in self.files))
+        parts = (self.language, *sources, repr(sorted(self.parameters.items())))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @cached_property
@@ -131,6 +160,21 @@ class Program:
             for name, schema in properties.items()
             if isinstance(schema, dict) and "default" in schema
         }
+
+
+def _unknown_language(directory: Path, language: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{directory / _MANIFEST} has language {language!r}.",
+        hint=f"This server runs {', '.join(_ENTRIES)}.",
+    )
+
+
+def _hash_sources(directory: Path, entry: Path) -> tuple[tuple[str, str], ...]:
+    """The sources of a compiled program lie beside its entry point."""
+    files = {path for path in directory.iterdir() if path.suffix in _SOURCE_SUFFIXES} | {entry}
+    return tuple(
+        (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(files)
+    )
 
 
 def _explain(problem: jsonschema.ValidationError) -> str:

@@ -7,18 +7,20 @@ of sessions or of what operations mean.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
 from pie_server.errors import ShuttingDown
+from pie_server.runtime.build_process import ProgressCallback
 from pie_server.runtime.driver import Driver
 from pie_server.runtime.fibers import FiberEngine
 from pie_server.runtime.instance import Instance
 from pie_server.runtime.locations import default_cache_directory
 from pie_server.runtime.port import Host, InstanceLimits, JsonValue
-from pie_server.runtime.programs import Programs, ProgressCallback
+from pie_server.runtime.programs import Programs
 from pie_server.runtime.registry import Program
 
 
@@ -47,7 +49,7 @@ class Runtime:
     """Runs inferlets.
 
     Args:
-        cache_directory: Where the built interpreter is kept; PIE_CACHE_DIR or the user's cache
+        cache_directory: Where what was built is kept; PIE_CACHE_DIR or the user's cache
             directory if not given.
 
     Raises:
@@ -66,23 +68,25 @@ class Runtime:
 
     @property
     def ready(self) -> bool:
-        """Whether the interpreter is loaded, so that launches start at once."""
-        return self._programs.ready
+        """Whether Python's interpreter is loaded, so that launches start at once."""
+        return self._programs.loaded(self._programs.interpreter("python"))
 
-    def is_built(self) -> bool:
-        """Whether the interpreter for the present sources is in the cache directory."""
-        return self._programs.cached_path().exists()
+    def is_built(self, language: str = "python") -> bool:
+        """Whether the language's interpreter for the present sources is in the cache directory."""
+        return self._programs.cached_path(self._programs.interpreter(language)).exists()
 
-    async def prepare(self, progress: ProgressCallback | None = None) -> None:
-        """Build the interpreter if this version has never been, and load it.
+    async def prepare(
+        self, progress: ProgressCallback | None = None, language: str = "python"
+    ) -> None:
+        """Build a language's interpreter if this version has never been, and load it.
 
-        Takes milliseconds when it is in the cache, 15 to 60 s otherwise; the loop goes on. Does
-        not need `run`.
+        Takes milliseconds when it is in the cache, 15 to 90 s otherwise; the loop goes on. Does
+        not need `run`. Other languages' are built when their first inferlet is launched.
 
         Raises:
             ConfigurationError: It cannot be built.
         """
-        await self._programs.component(progress)
+        await self._programs.component(self._programs.interpreter(language), progress)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Service body: `await nursery.start(runtime.run)`; ends all guests when cancelled."""
@@ -107,16 +111,16 @@ class Runtime:
             GuestError: How it failed; `GuestRaised` has the traceback in its details.
             OutputExceeded: Its result is too large.
             ShuttingDown: The runtime is not running.
-            ConfigurationError: The interpreter cannot be built.
+            ConfigurationError: The interpreter, or the program itself, cannot be built.
+            InvalidRequest: Its module is not that of an inferlet.
         """
         instance: Instance | None = None
         try:
             arguments = program.check(arguments)
-            component = await self._programs.component()
+            component = await self._programs.component(self._programs.recipe(program))
             if not self._running:
                 raise ShuttingDown("the runtime is not running.")
-            source = json.dumps({"name": program.name, "text": program.source})
-            given = json.dumps({"arguments": arguments, "limits": _limits_for_guest(limits)})
+            source, given = _texts_for_guest(program, arguments, limits)
             fiber = self._engine.spawn(component, source, given, limits.memory_bytes)
             instance = Instance(fiber, host, limits, self._driver.schedule)
             self._instances.add(instance)
@@ -146,9 +150,18 @@ class Runtime:
         )
 
 
-def _limits_for_guest(limits: InstanceLimits) -> dict[str, JsonValue]:
-    """What the SDK respects by itself, so that an honest guest never meets the hard limit."""
-    return {
-        "operations_in_flight": limits.operations_in_flight,
-        "operation_bytes": limits.operation_bytes,
+def _texts_for_guest(
+    program: Program, arguments: JsonValue, limits: InstanceLimits
+) -> tuple[str, str]:
+    """Both parameters of `run`, see `world.wit`."""
+    source = {"name": program.name, "text": program.source}
+    given = {
+        "arguments": arguments,
+        # What the SDK respects by itself, so that an honest guest never meets the hard limit.
+        "limits": {
+            "operations_in_flight": limits.operations_in_flight,
+            "operation_bytes": limits.operation_bytes,
+        },
+        "time": time.time(),
     }
+    return "" if program.compiled else json.dumps(source), json.dumps(given)

@@ -167,7 +167,7 @@ class FakeHost:
 
     def control_tokenizer_decode(self, fields: Fields) -> JsonValue:
         text = decode(fields["tokens"])
-        return text if fields["skip_special"] else text + "<>" * (SPECIAL in fields["tokens"])
+        return text if fields.get("skip_special") else text + "<>" * (SPECIAL in fields["tokens"])
 
     # contexts
 
@@ -268,10 +268,10 @@ class FakeHost:
         markup = "".join(f"<tool_call>{json.dumps(call)}</tool_call>" for call in reply.calls)
         text = reply.text + markup
         tokens = [*encode(text), EOS][: fields["max_tokens"]]
-        if fields["ignore_eos"]:
+        if fields.get("ignore_eos"):
             tokens = (encode(text) * fields["max_tokens"])[: fields["max_tokens"]]
         context += tokens
-        if fields["stream"] == "text" and reply.text:
+        if fields.get("stream") == "text" and reply.text:
             self.messages.append({"stream": reply.text})
         calls: list[JsonValue] = [{"id": f"call_{n}", **c} for n, c in enumerate(reply.calls)]
         return {

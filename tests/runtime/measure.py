@@ -1,32 +1,35 @@
-"""Measures launches and round trips: `python -m tests.runtime.measure`. Not a test."""
+"""Measures launches and round trips: `python -m tests.runtime.measure [LANGUAGE ...]`. Not a test.
+
+One line for each language: launch to result of a guest that does nothing, one at a time; cost of a
+forward pass (an asynchronous round trip) at several numbers of guests; private memory of a guest
+that waits.
+"""
 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
 
-from pie_server.runtime import InstanceLimits, Program, Runtime, run_native
+from pie_server.runtime import InstanceLimits, JsonValue, Program, Runtime, run_native
 from tests.runtime.fake_host import FakeHost
 
-LAUNCH = Program.from_source("launch", "def main(input):\n    return 1")
-CONTROL = Program.from_source(
-    "control",
-    "from inferlet import runtime\n"
-    "def main(input):\n    for _ in range(input['n']):\n        runtime.time()\n",
-)
-FLUSH = Program.from_source(
-    "flush",
-    "from inferlet import Context, Model\n"
-    "async def main(input):\n    ctx = Context(Model.load('fake'))\n"
-    "    for _ in range(input['n']):\n        await ctx.append([1]).flush()\n",
-)
-WAIT = Program.from_source(
-    "wait", "from inferlet import session\nasync def main(input):\n    await session.receive()"
-)
+GUESTS = Path(__file__).parents[1] / "inferlets" / "guests"
+LANGUAGES = ("native", "python", "javascript", "rust", "c", "cpp")
+GUEST_COUNTS = (1, 16, 128)
+ROUND_TRIPS = 4000
+LAUNCHES = 200
+WAITING = 200
+LIMITS = InstanceLimits(cpu_seconds=600.0)
+
+
+def program_of(language: str) -> Program:
+    name = "python" if language == "native" else language
+    return Program.from_directory(GUESTS / f"conformance-{name}")
 
 
 def private_mib() -> float:
@@ -43,65 +46,75 @@ async def timed(body: Callable[[], Awaitable[object]]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-async def main() -> None:
-    started = time.perf_counter()
-    runtime = Runtime()
-    await runtime.prepare()
-    print(f"engine and cached interpreter: {(time.perf_counter() - started) * 1e3:.0f} ms")
-    limits = InstanceLimits(cpu_seconds=600.0)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(runtime.run)
+class Measurement:
+    """All figures of one language."""
 
-        async def run(program: Program, n: int = 0, native: bool = False) -> None:
-            function = run_native if native else runtime.run_instance
-            await function(program, {"n": n}, FakeHost(nursery), limits)
+    def __init__(self, language: str, runtime: Runtime, nursery: trio.Nursery) -> None:
+        self._program = program_of(language)
+        self._native = language == "native"
+        self._runtime = runtime
+        self._nursery = nursery
+        self.language = language
 
-        await run(LAUNCH)
-        launches = [(await timed(lambda: run(LAUNCH)))[0] * 1e3 for _ in range(200)]
-        launches.sort()
-        print(
-            f"launch to result, one at a time: median {statistics.median(launches):.1f} ms, "
-            f"p99 {launches[197]:.1f} ms"
-        )
-        for name, program in (("control, synchronous", CONTROL), ("flush, asynchronous", FLUSH)):
-            for guests in (1, 16, 128):
-                for native in (False, True):
-                    per_guest = 4000 // guests
+    async def run(self, arguments: JsonValue, host: FakeHost | None = None) -> JsonValue:
+        function = run_native if self._native else self._runtime.run_instance
+        return await function(self._program, arguments, host or FakeHost(self._nursery), LIMITS)
 
-                    async def together(
-                        program: Program = program,
-                        guests: int = guests,
-                        n: int = per_guest,
-                        native: bool = native,
-                    ) -> None:
-                        async with trio.open_nursery() as group:
-                            for _ in range(guests):
-                                group.start_soon(run, program, n, native)
+    async def launches_ms(self) -> list[float]:
+        async def launch() -> None:
+            await self.run({"case": "echo", "value": 1})
 
-                    base = await timed(lambda: together(n=0))
-                    full = await timed(together)
-                    operations = per_guest * guests
-                    print(
-                        f"{name}, {guests:3} guests, {'native' if native else 'wasm'}: "
-                        f"{(full[1] - base[1]) / operations * 1e6:.0f} us CPU, "
-                        f"{(full[0] - base[0]) / operations * 1e6:.0f} us wall a round trip"
-                    )
-        before, stamp = private_mib(), time.perf_counter()
+        await launch()
+        return sorted([(await timed(launch))[0] * 1e3 for _ in range(LAUNCHES)])
+
+    async def round_trip_us(self, guests: int) -> tuple[float, float]:
+        """CPU and wall time of one forward pass, launches subtracted."""
+
+        async def together(count: int) -> None:
+            async with trio.open_nursery() as group:
+                for _ in range(guests):
+                    group.start_soon(self.run, {"case": "generates", "count": count})
+
+        each = ROUND_TRIPS // guests
+        base = await timed(lambda: together(1))
+        full = await timed(lambda: together(each + 1))
+        total = each * guests
+        return (full[1] - base[1]) / total * 1e6, (full[0] - base[0]) / total * 1e6
+
+    async def waiting_mib(self) -> float:
+        before = private_mib()
         async with trio.open_nursery() as group:
-            hosts = [FakeHost(nursery) for _ in range(200)]
+            hosts = [FakeHost(self._nursery) for _ in range(WAITING)]
             for host in hosts:
-                group.start_soon(runtime.run_instance, WAIT, {}, host, limits)
+                group.start_soon(self.run, {"case": "talk"}, host)
             for host in hosts:
                 await host.receiving.wait()
-            seconds = time.perf_counter() - stamp
-            print(
-                f"200 guests launched together and waiting: {seconds:.2f} s, "
-                f"{(private_mib() - before) / 200:.2f} MiB of private memory each"
-            )
-            idle = time.process_time()
-            await trio.sleep(2)
-            print(f"their idle CPU: {(time.process_time() - idle) / 2 * 100:.2f} % of a core")
+            used = (private_mib() - before) / WAITING
             group.cancel_scope.cancel()
+        return used
+
+
+async def row(one: Measurement) -> str:
+    launches = await one.launches_ms()
+    trips = [await one.round_trip_us(guests) for guests in GUEST_COUNTS]
+    cells = " ".join(f"{cpu:7.0f} /{wall:5.0f}" for cpu, wall in trips)
+    return (
+        f"{one.language:<11} {statistics.median(launches):7.2f} {launches[-2]:7.2f} {cells} "
+        f"{await one.waiting_mib():8.2f}"
+    )
+
+
+async def main() -> None:
+    languages = sys.argv[1:] or list(LANGUAGES)
+    runtime = Runtime()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(runtime.run)
+        measurements = [Measurement(language, runtime, nursery) for language in languages]
+        counts = " ".join(f"{guests:8} guests" for guests in GUEST_COUNTS)
+        print("CPU / wall of a round trip; launch to result in ms; MiB of a guest that waits")
+        print(f"{'':<11} {'launch':>7} {'p99':>7} {counts}      MiB")
+        for one in measurements:
+            print(await row(one), flush=True)
         nursery.cancel_scope.cancel()
 
 

@@ -24,7 +24,8 @@ def engine() -> FiberEngine:
 
 @pytest.fixture(scope="module")
 def component(engine: FiberEngine, built_runtime: Runtime) -> Component:
-    return engine.load(built_runtime._programs.cached_path())
+    programs = built_runtime._programs
+    return engine.load(programs.cached_path(programs.interpreter("python")))
 
 
 @pytest.fixture

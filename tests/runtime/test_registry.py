@@ -104,3 +104,28 @@ def test_own_directory_comes_beside_the_library_and_wins(library: Path, tmp_path
     registry = Registry(own.parent, library)
     assert registry.get("one").version == "9.9.9"
     assert [program.version for program in registry.list()] == ["9.9.9"]
+
+
+def test_program_in_a_compiled_language_is_known_by_all_its_sources(library: Path) -> None:
+    directory = library / "one"
+    manifest = MANIFEST.replace('name = "one"', 'name = "one"\nlanguage = "c"')
+    (directory / "inferlet.toml").write_text(manifest)
+    with pytest.raises(ConfigurationError, match=r"main\.c"):
+        Registry(library=library).get("one")
+    (directory / "main.c").write_text('#include "part.h"')
+    (directory / "part.h").write_text("int one;")
+    before = Registry(library=library).get("one")
+    assert before.compiled
+    assert [name for name, _ in before.files] == ["main.c", "part.h"]
+    (directory / "part.h").write_text("int two;")
+    assert Registry(library=library).get("one").digest != before.digest
+
+
+def test_program_in_javascript_runs_from_its_source(library: Path) -> None:
+    directory = library / "one"
+    manifest = MANIFEST.replace('name = "one"', 'name = "one"\nlanguage = "javascript"')
+    (directory / "inferlet.toml").write_text(manifest)
+    (directory / "main.js").write_text("export function main() {}")
+    program = Registry(library=library).get("one")
+    assert not program.compiled
+    assert program.source == "export function main() {}"
