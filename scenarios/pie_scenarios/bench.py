@@ -1,4 +1,4 @@
-"""`pie-server bench NAME`: the list of benchmarks, and what all of them share.
+"""`pie-server bench NAME`: the list of benchmarks, and how each of them is started.
 
 Each benchmark is a module with `DESCRIPTION` and `main(arguments) -> int`, runs with no further
 arguments in a few minutes, and ends with one line `headline: key=value ...`.
@@ -7,12 +7,24 @@ arguments in a few minutes, and ends with one line `headline: key=value ...`.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from pie_server.errors import InvalidRequest
 
-BENCHMARKS = {"agents": "pie_scenarios.agents.bench"}
+BENCHMARKS = {
+    "agents": "pie_scenarios.agents.bench",
+    "overhead": "pie_scenarios.overhead.bench",
+    "batching": "pie_scenarios.batching.bench",
+    "calls": "pie_scenarios.calls.bench",
+    "fragmentation": "pie_scenarios.fragmentation.bench",
+    "throughput": "pie_scenarios.throughput.bench",
+}
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def run_benchmark(name: str | None, arguments: list[str]) -> int:
@@ -23,7 +35,7 @@ def run_benchmark(name: str | None, arguments: list[str]) -> int:
     """
     if name is None:
         for known, module in BENCHMARKS.items():
-            click.echo(f"{known:<12} {importlib.import_module(module).DESCRIPTION}")
+            click.echo(f"{known:<14} {importlib.import_module(module).DESCRIPTION}")
         return 0
     if name not in BENCHMARKS:
         raise InvalidRequest(
@@ -33,6 +45,36 @@ def run_benchmark(name: str | None, arguments: list[str]) -> int:
     return status
 
 
-def headline(**values: float) -> str:
-    """The last line of every benchmark, for programs to read."""
-    return "headline: " + " ".join(f"{name}={value:.3f}" for name, value in values.items())
+def run_command(name: str, command: click.Command, arguments: list[str]) -> int:
+    """Parses a benchmark's flags and runs it; the body of every `main`."""
+    command.main(arguments, prog_name=f"pie-server bench {name}", standalone_mode=False)
+    return 0
+
+
+def bench_command(description: str) -> Callable[[_F], click.Command]:
+    """Makes a click command with the flags every benchmark has: `--json` and `--plot`."""
+
+    def decorate(function: _F) -> click.Command:
+        file = click.Path(dir_okay=False, path_type=Path)
+        function = click.option("--plot", "plot_file", type=file, help="Write a chart (SVG).")(
+            function
+        )
+        function = click.option("--json", "json_file", type=file, help="Write all figures.")(
+            function
+        )
+        settings = {"help_option_names": ["-h", "--help"], "show_default": True}
+        return click.command(context_settings=settings, help=description)(function)
+
+    return decorate
+
+
+def integers(text: str) -> list[int]:
+    """The value of a flag such as `1,8,32`.
+
+    Raises:
+        click.BadParameter: One of them is no positive number.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{text!r} must be positive numbers with commas between them")
+    return [int(part) for part in parts]

@@ -7,8 +7,6 @@ a repetition, so that what slows the whole machine does not count.
 
 from __future__ import annotations
 
-import json
-import math
 import random
 import statistics
 from collections.abc import Awaitable, Callable
@@ -18,8 +16,6 @@ from pathlib import Path
 
 import click
 import trio
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pie_scenarios.agents.workload import (
@@ -28,7 +24,10 @@ from pie_scenarios.agents.workload import (
     client_agent,
     inferlet_agent,
 )
-from pie_scenarios.bench import headline
+from pie_scenarios.bench import bench_command, integers, run_command
+from pie_scenarios.chart import BarChart
+from pie_scenarios.ratios import Spread, geometric_mean, ratios
+from pie_scenarios.report import Report, figures_table, open_ticker
 from pie_scenarios.server_process import open_server
 from pie_server.client import Client, open_client
 from pie_server.errors import PieError
@@ -44,7 +43,6 @@ SIDES: dict[str, Agent] = {
 }
 _STRONGEST = "client"
 _RUN_SECONDS = 600.0
-_TABLE_WIDTH = 116
 # The client's completions run natively, so that its side pays no launch of a WebAssembly guest.
 _SERVER_FLAGS = ("--pages", "8192", "--sandbox", "off", "--allow-native")
 
@@ -68,31 +66,31 @@ class Cell:
 
     def throughput_ratios(self, other: str) -> list[float]:
         """Inferlet over `other`, one a repetition."""
-        pairs = zip(self.runs["inferlet"], self.runs[other], strict=True)
-        return [mine.agents_per_second / theirs.agents_per_second for mine, theirs in pairs]
+        return ratios(
+            (run.agents_per_second for run in self.runs["inferlet"]),
+            (run.agents_per_second for run in self.runs[other]),
+        )
 
     def latency_ratios(self, other: str) -> list[float]:
         """`other` over inferlet, one a repetition."""
-        pairs = zip(self.runs["inferlet"], self.runs[other], strict=True)
-        return [theirs.latency_seconds / mine.latency_seconds for mine, theirs in pairs]
+        return ratios(
+            (run.latency_seconds for run in self.runs[other]),
+            (run.latency_seconds for run in self.runs["inferlet"]),
+        )
 
 
 def main(arguments: list[str]) -> int:
     """Parses flags and runs."""
-    _command.main(arguments, prog_name="pie-server bench agents", standalone_mode=False)
-    return 0
+    return run_command("agents", _command, arguments)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=DESCRIPTION)
-@click.option("--agents", default="1,8,32,128", show_default=True, help="Numbers of agents.")
-@click.option("--tools-ms", default="0,50,100", show_default=True, help="Tool times.")
-@click.option("--rounds", default=8, show_default=True, help="Tool round trips of each agent.")
-@click.option(
-    "--round-trip-ms", default=0.0, show_default=True, help="Network distance of the client."
-)
-@click.option("--repeats", default=2, show_default=True, help="Repetitions of each point.")
-@click.option("--model", default="embedded", show_default=True, help="Model or directory.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
+@bench_command(DESCRIPTION)
+@click.option("--agents", default="1,8,32,128", help="Numbers of agents.")
+@click.option("--tools-ms", default="0,50,100", help="Tool times.")
+@click.option("--rounds", default=8, help="Tool round trips of each agent.")
+@click.option("--round-trip-ms", default=0.0, help="Network distance of the client.")
+@click.option("--repeats", default=2, help="Repetitions of each point.")
+@click.option("--model", default="embedded", help="Model or directory.")
 def _command(
     agents: str,
     tools_ms: str,
@@ -101,36 +99,30 @@ def _command(
     repeats: int,
     model: str,
     json_file: Path | None,
+    plot_file: Path | None,
 ) -> None:
     cells = [
-        Cell(int(count), int(milliseconds))
-        for count in agents.split(",")
+        Cell(count, int(milliseconds))
+        for count in integers(agents)
         for milliseconds in tools_ms.split(",")
     ]
     shape = AgentShape(rounds=rounds, round_trip_seconds=round_trip_ms / 1000)
     trio.run(_measure, cells, shape, repeats, model)
-    # Wider than some terminals rather than cut: the figures are what one came for.
-    console = Console(width=max(Console().width, _TABLE_WIDTH))
-    console.print(_table(cells, shape, repeats))
-    if json_file is not None:
-        raw = {"shape": asdict(shape), "model": model, "cells": [asdict(cell) for cell in cells]}
-        json_file.write_text(json.dumps(raw, indent=1))
-    console.print(
-        headline(
-            throughput_ratio=_overall(cells, Cell.throughput_ratios),
-            latency_ratio=_overall(cells, Cell.latency_ratios),
-        ),
-        highlight=False,
-    )
+    Report(
+        "agents",
+        {
+            "throughput_ratio": _overall(cells, Cell.throughput_ratios),
+            "latency_ratio": _overall(cells, Cell.latency_ratios),
+        },
+        {"shape": asdict(shape), "model": model, "cells": [asdict(cell) for cell in cells]},
+        [_table(cells, shape, repeats)],
+        _chart(cells),
+    ).publish(json_file, plot_file)
 
 
 async def _measure(cells: list[Cell], shape: AgentShape, repeats: int, model: str) -> None:
-    progress = Progress(
-        TextColumn("{task.description:<38}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    )
     steps = repeats * len(cells) * len(SIDES)
-    with progress:
-        task = progress.add_task("starting the server", total=steps)
+    with open_ticker(steps, "starting the server") as ticker:
         async with (
             open_server("--model", model, *_SERVER_FLAGS) as server,
             open_client(server.url) as client,
@@ -144,17 +136,14 @@ async def _measure(cells: list[Cell], shape: AgentShape, repeats: int, model: st
                     order = list(SIDES) if repeat % 2 == 0 else list(SIDES)[::-1]
                     cell.orders.append(order)
                     for number, side in enumerate(order):
-                        progress.update(
-                            task,
-                            description=f"{cell.agents} agents, "
-                            f"{cell.tool_milliseconds} ms tools: {side}",
+                        ticker.begin(
+                            f"{cell.agents} agents, {cell.tool_milliseconds} ms tools: {side}"
                         )
                         seed = hash((cell.agents, cell.tool_milliseconds, repeat, number))
                         run = await _run_side(
                             client, SIDES[side], cell.agents, cell_shape, vocabulary, seed
                         )
                         cell.runs[side].append(run)
-                        progress.advance(task)
 
 
 async def _run_side(
@@ -180,21 +169,20 @@ async def _run_side(
 
 
 def _table(cells: list[Cell], shape: AgentShape, repeats: int) -> Table:
-    table = Table(
-        title=f"{shape.rounds} rounds of {shape.generate_tokens} tokens generated and "
-        f"{shape.append_tokens} appended; median of {repeats}, (min-max) of the ratios"
+    table = figures_table(
+        f"{shape.rounds} rounds of {shape.generate_tokens} tokens generated and "
+        f"{shape.append_tokens} appended; median of {repeats}, (min-max) of the ratios",
+        (
+            "agents",
+            "tool\nms",
+            "inferlet\nagents/s",
+            "client\nagents/s",
+            "no reuse\nagents/s",
+            "throughput\n/ client",
+            "throughput\n/ no reuse",
+            "latency\nclient /",
+        ),
     )
-    for name in (
-        "agents",
-        "tool\nms",
-        "inferlet\nagents/s",
-        "client\nagents/s",
-        "no reuse\nagents/s",
-        "throughput\n/ client",
-        "throughput\n/ no reuse",
-        "latency\nclient /",
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
         rates = [
             f"{statistics.median(run.agents_per_second for run in cell.runs[side]):.2f}"
@@ -204,18 +192,27 @@ def _table(cells: list[Cell], shape: AgentShape, repeats: int) -> Table:
             str(cell.agents),
             str(cell.tool_milliseconds),
             *rates,
-            _spread(cell.throughput_ratios(_STRONGEST)),
-            _spread(cell.throughput_ratios("client, no reuse")),
-            _spread(cell.latency_ratios(_STRONGEST)),
+            Spread.of(cell.throughput_ratios(_STRONGEST)).text(),
+            Spread.of(cell.throughput_ratios("client, no reuse")).text(),
+            Spread.of(cell.latency_ratios(_STRONGEST)).text(),
         )
     return table
 
 
-def _spread(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+def _chart(cells: list[Cell]) -> BarChart:
+    return BarChart(
+        "Agents per second, inferlet over client",
+        "ratio",
+        [f"{cell.agents} x {cell.tool_milliseconds} ms" for cell in cells],
+        {
+            side: [Spread.of(cell.throughput_ratios(side)) for cell in cells]
+            for side in SIDES
+            if side != "inferlet"
+        },
+    )
 
 
 def _overall(cells: list[Cell], ratios: Callable[[Cell, str], list[float]]) -> float:
     """Geometric mean over the grid, against the strongest other side."""
     medians = [statistics.median(ratios(cell, _STRONGEST)) for cell in cells]
-    return math.exp(statistics.mean(math.log(value) for value in medians))
+    return geometric_mean(medians)

@@ -1,0 +1,3 @@
+"""The batching policies against each other."""
+
+from __future__ import annotations
