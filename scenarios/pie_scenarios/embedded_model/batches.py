@@ -20,6 +20,7 @@ from pie_scenarios.embedded_model.exercises import exercise
 from pie_scenarios.embedded_model.template import SPECIAL_TOKENS
 
 IGNORED = -100
+SPACE_MARK = "\u0120"  # how a byte-level tokenizer writes a leading space
 EXERCISES_PER_CONVERSATION = 8  # about as many tokens
 LENGTHS_TOKENS = (
     32,
@@ -84,6 +85,7 @@ def batches(
 
 def _examples(tokenizer: Tokenizer, seed: int | str, exercise_share: float) -> Iterator[Example]:
     exercises = 0.0
+    pieces = letter_pieces(tokenizer)
     for index in count():
         made = example(tokenizer, f"{seed}/{index}")
         if len(made[0]) <= LENGTHS_TOKENS[-1]:
@@ -91,7 +93,13 @@ def _examples(tokenizer: Tokenizer, seed: int | str, exercise_share: float) -> I
         exercises += EXERCISES_PER_CONVERSATION * exercise_share
         while exercises >= 1:
             exercises -= 1
-            yield _encoded(tokenizer, exercise(f"{seed}/{index}/{exercises}"))
+            yield _encoded(tokenizer, exercise(f"{seed}/{index}/{exercises}", pieces))
+
+
+def letter_pieces(tokenizer: Tokenizer) -> list[str]:
+    """Return the tokens that are letters only, without the mark of a space before them."""
+    texts = {token.removeprefix(SPACE_MARK) for token in tokenizer.get_vocab()}
+    return sorted(text for text in texts if text.isascii() and text.isalpha())
 
 
 def _padded_length(length: int) -> int:

@@ -73,16 +73,16 @@ DESCRIPTIONS = {
 Maker = Callable[[Setting], Exchange]
 CALCULATING: tuple[tuple[Maker, float], ...] = (
     (arithmetic.single, 20),
-    (problems.single, 16),
+    (problems.single, 20),
     (chains.chain, 7),
     (parallel.several_calculations, 7),
     (failures.by_zero, 1),
 )
 SEARCHING: tuple[tuple[Maker, float], ...] = (
-    (lookups.single, 14),
+    (lookups.single, 18),
     (lookups.missing, 2),
     (lookups.retried, 3),
-    (parallel.several_lookups, 8),
+    (parallel.several_lookups, 12),
 )
 RECOVERING: tuple[tuple[Maker, float], ...] = (
     (failures.repeated, 2),
@@ -151,13 +151,13 @@ def makers(tools: tuple[str, ...]) -> list[tuple[Maker, float]]:
     if CALCULATOR in tools or PYTHON in tools:
         chosen += CALCULATING
         chosen += RECOVERING
-        chosen.append((parallel.several_mixed, 7 if len(tools) > 1 or PYTHON in tools else 1))
+        chosen.append((parallel.several_mixed, 10 if len(tools) > 1 or PYTHON in tools else 1))
     if PYTHON in tools:
         chosen += [(programs.single, 20), (chains.program_then_sum, 5)]
     if SEARCH in tools:
         chosen += SEARCHING
         if CALCULATOR in tools or PYTHON in tools:
-            chosen += [(joint_lookups.lookup_total, 6), (joint_lookups.two_lookups, 8)]
+            chosen += [(joint_lookups.lookup_total, 6), (joint_lookups.two_lookups, 12)]
     if PYTHON not in tools or SEARCH not in tools:
         chosen.append((impossible, 8 if tools else 12))
     return chosen

@@ -31,6 +31,21 @@ def words(text: str) -> tuple[str, ...]:
 ONSETS = words("b c d f g h k l m n p r s t v w z br ch dr fl gr kr pl sh st th tr")
 VOWELS = words("a e i o u ai ea ou")
 CODAS = words("l n r s t x m nd rn sk ll th")
+STARTS = words(
+    """b c d f g h j k l m n p r s t v w y z bl br ch cl cr dr dw fl fr gl gr ph pl pr qu sc scr
+    sh sk sl sm sn sp spr squ st str sw th tr tw wh wr a e i o u al am an ar el em en in ol on um"""
+)
+MIDDLES = words(
+    """a e i o u ai ay ea ee ei ew ey ia ie io oa oi oo ou ow oy ue ui all ang arl ash ell end ent
+    err ick igh ill ing ink ock oll ong oss ound own uff ull umb unk ush ust"""
+)
+ENDS = words(
+    """b ck d ff g k l ll m mp n nd ng nk nt p r rd rk rn rt s sh sk st t tch th ts x y a o age ard
+    ble der dle en er ern et ette field ford gon ham ian ie in ion kin land ler let ley lin ling lor
+    low man mer mond more nel ner ness on or ow ple ridge rin ster ter ton tor ven ver ville way
+    well wick win wood worth"""
+)
+"""Letter groups of English, so that made-up words pass through all of a tokenizer's pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +132,13 @@ class Draw:
     def word(self, syllables: int = 2) -> str:
         """Return a made-up lower-case word of this split."""
         while True:
-            parts = [self.any_of(ONSETS) + self.any_of(VOWELS) for _ in range(syllables)]
-            word = "".join(parts) + (self.any_of(CODAS) if self.chance(0.6) else "")
+            if self.chance(0.4):
+                parts = [self.any_of(ONSETS) + self.any_of(VOWELS) for _ in range(syllables)]
+                end = self.any_of(CODAS) if self.chance(0.6) else ""
+            else:  # its groups are longer
+                count = max(1, syllables - 1)
+                parts = [self.any_of(STARTS) + self.any_of(MIDDLES) for _ in range(count)]
+                end = self.any_of(ENDS) if self.chance(0.9) else ""
+            word = "".join(parts) + end
             if split_of(word) == self.split:
                 return word

@@ -42,6 +42,7 @@ PLACES = _pool(
     Upton Valemont Westbrook Yarrow Elm Rowan Cedar Willow Maple Birch Heron Falcon Otter""",
     "Amberley Brackenmoor Coldwater Driftwood Eaglescar Foxglove Greystone Hollowell Larch Osprey",
 )
+THING_ENDINGS = words("el el er et in le on op or um ock and ell ing ack art ion")
 CURRENCIES = ("crowns", "dollars", "euros", "coins", "pounds", "cents", "francs")
 
 
@@ -64,7 +65,7 @@ def place(draw: Draw) -> str:
 def thing(draw: Draw) -> str:
     """Return a countable noun whose plural ends in "s"."""
     if draw.chance(MADE_UP_SHARE * 0.8):
-        return draw.word().rstrip("sx") + "el"
+        return draw.word().rstrip("sxy") + draw.any_of(THING_ENDINGS)
     return draw.phrase(THINGS)
 
 
