@@ -18,8 +18,9 @@ demo: $(VENV)/.demo ## Ask an agent a question: make demo QUESTION="What is 12 *
 serve: $(VENV)/.demo ## Serve on http://127.0.0.1:8080 until Ctrl-C.
 	@$(BIN)/pie-server serve
 
-test: $(VENV)/.test ## Install what the tests need (Docker Engine too, as root) and run them all.
+test: $(VENV)/.test ## Install what the tests need (as root Docker Engine and rustc too) and run them all.
 	@scripts/docker-engine
+	@scripts/rust-compiler
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.test ## Linter, formatter and type checker.
@@ -27,8 +28,8 @@ check: $(VENV)/.test ## Linter, formatter and type checker.
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.demo ## Agents beside the model against agents driven by a client.
-	$(BIN)/pie-server bench agents
+bench: $(VENV)/.demo ## Measure: make bench NAME=agents (overhead, batching, calls, fragmentation, throughput).
+	$(BIN)/pie-server bench $(or $(NAME),agents)
 
 doctor: $(VENV)/.demo ## Say what is missing here and how to mend it.
 	@$(BIN)/pie-server doctor
@@ -46,5 +47,5 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.demo
 	@echo "Installing what the tests need"
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[build,test]"
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[build,languages,test]"
 	@touch $@
