@@ -37,14 +37,20 @@ class Config:
 
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8080, "Port to listen on; 0 takes a free one.")
-    model: str = _setting("embedded", "'embedded' or a checkpoint directory (Hugging Face layout).")
+    model: str = _setting(
+        "embedded",
+        "'embedded' or a checkpoint directory (Hugging Face layout); several with commas between, "
+        "each with a pool of its own, the first is the default.",
+    )
     dtype: str = _setting(
         "auto",
         "Weights and KV: auto is float32 on the CPU and bfloat16 on CUDA.",
         ("auto", "float32", "bfloat16", "float16"),
     )
     quantization: str = _setting("none", "int8: weights of one byte.", ("none", "int8"))
-    adapters: str = _setting("", "Directory with LoRA adapters: one PEFT directory each.")
+    adapters: str = _setting(
+        "", "Directory with LoRA adapters of the first model: one PEFT directory each."
+    )
     threads: int = _setting(0, "CPU threads of a forward pass; 0 lets torch decide.")
     pages: int = _setting(4096, "KV pages of the pool.")
     page_size_tokens: int = _setting(16, "Token slots of a page.")

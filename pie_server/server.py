@@ -25,6 +25,7 @@ from pie_server.config import Config
 from pie_server.engine.engine import Engine, EngineSettings
 from pie_server.engine.policies import PolicyName
 from pie_server.engine.scheduler import SchedulerLimits
+from pie_server.errors import ConfigurationError
 from pie_server.host.ports import Services
 from pie_server.launcher import InferletLauncher
 from pie_server.model.loader import Checkpoint, load_checkpoint
@@ -52,7 +53,7 @@ class Server:
         progress: Told what a slow start is doing.
 
     Attributes:
-        engine, runtime, sandboxes, hub, registry: Its parts; there once `run` has started.
+        engines: By model name, the default first; there once `run` has started, like all parts.
         stopped: Set when `run` has drained and ended.
     """
 
@@ -62,7 +63,7 @@ class Server:
         self.config = config
         self.registry = Registry(Path(config.inferlets) if config.inferlets else None)
         self.runtime = Runtime(Path(config.cache_dir))
-        self.engine: Engine
+        self.engines: dict[str, Engine] = {}
         self.sandboxes: SandboxPool
         self.hub: SessionHub
         self._progress = progress
@@ -82,7 +83,8 @@ class Server:
         await self._prepare()
         draining, closing = trio.Event(), trio.Event()
         async with trio.open_nursery() as services:
-            await services.start(self.engine.run)
+            for engine in self.engines.values():
+                await services.start(engine.run)
             await services.start(self.runtime.run)
             await services.start(self.sandboxes.run)
             await services.start(self.hub.run)
@@ -122,7 +124,10 @@ class Server:
         hub = asdict(self.hub.statistics())
         return {
             "version": pie_server.__version__,
-            "engine": self.engine.statistics(),  # type: ignore[dict-item] # JSON by construction
+            "engines": {
+                name: engine.statistics()  # type: ignore[dict-item] # JSON by construction
+                for name, engine in self.engines.items()
+            },
             "runtime": asdict(self.runtime.statistics()),
             "sandbox": asdict(self.sandboxes.statistics()),
             "sessions": hub,
@@ -134,20 +139,10 @@ class Server:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._prepare_runtime)
             nursery.start_soon(self._open_sandboxes)
-            checkpoint = await trio.to_thread.run_sync(self._load_checkpoint)
-        self._progress(f"Loaded model {checkpoint.name} on {checkpoint.model.device}", None)
-        self.engine = Engine(
-            checkpoint,
-            EngineSettings(
-                config.pages,
-                config.page_size_tokens,
-                SchedulerLimits(config.prefill_tokens, config.batch_rows),
-                cast(PolicyName, config.policy),
-                config.offload_bytes,
-            ),
-        )
+            for source in config.model.split(","):
+                await self._open_engine(source.strip())
         await trio.to_thread.run_sync(self._load_adapters)
-        services = Services({checkpoint.name: self.engine}, default_registry(_documents(config)))
+        services = Services(self.engines, default_registry(_documents(config)))
         limits = InstanceLimits(
             memory_bytes=config.instance_memory_bytes,
             cpu_seconds=config.instance_cpu_seconds,
@@ -171,6 +166,26 @@ class Server:
             ),
         )
 
+    async def _open_engine(self, source: str) -> None:
+        config = self.config
+        checkpoint = await trio.to_thread.run_sync(self._load_checkpoint, source)
+        name = checkpoint.name
+        if name in self.engines:
+            raise ConfigurationError(
+                f"two models are called {name!r}", hint="Rename the directory of one of them."
+            )
+        self._progress(f"Loaded model {name} on {checkpoint.model.device}", None)
+        self.engines[name] = Engine(
+            checkpoint,
+            EngineSettings(
+                config.pages,
+                config.page_size_tokens,
+                SchedulerLimits(config.prefill_tokens, config.batch_rows),
+                cast(PolicyName, config.policy),
+                config.offload_bytes,
+            ),
+        )
+
     async def _prepare_runtime(self) -> None:
         await self.runtime.prepare(lambda step: self._progress(step.message, step.fraction))
 
@@ -183,12 +198,13 @@ class Server:
         )
         self.sandboxes = await open_pool(settings, lambda text: self._progress(text, None))
 
-    def _load_checkpoint(self) -> Checkpoint:
+    def _load_checkpoint(self, source: str) -> Checkpoint:
+        self._loaded = 0.0
         if self.config.threads:
             torch.set_num_threads(self.config.threads)
         dtype = None if self.config.dtype == "auto" else getattr(torch, self.config.dtype)
         return load_checkpoint(
-            self.config.model,
+            source,
             dtype=dtype,
             quantization="int8" if self.config.quantization == "int8" else None,
             on_progress=self._show_loading,
@@ -202,10 +218,11 @@ class Server:
             trio.from_thread.run_sync(self._progress, "Loading the model", fraction)
 
     def _load_adapters(self) -> None:
+        engine = next(iter(self.engines.values()))
         if self.config.adapters:
             for directory in sorted(Path(self.config.adapters).iterdir()):
                 if (directory / "adapter_config.json").exists():
-                    self.engine.add_adapter(directory.name, directory)
+                    engine.add_adapter(directory.name, directory)
 
     def _web_services(self, draining: trio.Event) -> WebServices:
         return WebServices(

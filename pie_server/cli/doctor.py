@@ -87,19 +87,20 @@ def _software() -> Iterator[Finding]:
 def _model(config: Config) -> list[Finding]:
     from pie_server.model.loader import load_checkpoint
 
-    try:
-        checkpoint = load_checkpoint(config.model)
-    except PieError as error:
-        return [Finding("model", False, error.message, error.hint)]
-    shape = checkpoint.config
-    return [
-        Finding(
-            "model",
-            True,
+    findings = []
+    for source in config.model.split(","):
+        try:
+            checkpoint = load_checkpoint(source.strip())
+        except PieError as error:
+            findings.append(Finding("model", False, error.message, error.hint))
+            continue
+        shape = checkpoint.config
+        detail = (
             f"{checkpoint.name}: {shape.layers} layers of {shape.hidden_size}, "
-            f"{shape.vocab_size} tokens, context {shape.max_context_tokens}",
+            f"{shape.vocab_size} tokens, context {shape.max_context_tokens}"
         )
-    ]
+        findings.append(Finding("model", True, detail))
+    return findings
 
 
 def _interpreter(config: Config) -> Finding:

@@ -53,7 +53,7 @@ async def run_server(config: Config, port_file: Path | None = None) -> None:
             port = await nursery.start(server.run)
             progress.__exit__(None, None, None)
             console.print(
-                f"Serving [bold]{server.engine.checkpoint.name}[/bold] on "
+                f"Serving [bold]{', '.join(server.engines)}[/bold] on "
                 f"http://{config.host}:{port}  (sandbox: {server.sandboxes.backend}; "
                 f"inferlets: {', '.join(program.name for program in server.registry.list())})",
                 highlight=False,

@@ -125,6 +125,7 @@ class InstanceHost:
         self._renderers: dict[str, FillRenderer] = {}
         self._closed = False
         self._last_call = 0
+        self._last_context = 0
 
     # -- Host ---------------------------------------------------------------------------------
 
@@ -258,10 +259,11 @@ class InstanceHost:
 
     def hold(self, engine: Engine, context: Context, chat: ChatState) -> int:
         """Takes a context over; returns its handle."""
-        self._contexts[context.identifier] = HostContext(
+        self._last_context += 1  # engines number theirs each on its own
+        self._contexts[self._last_context] = HostContext(
             engine, context, self.renderer(engine), chat, len(context.tokens)
         )
-        return context.identifier
+        return self._last_context
 
     def renderer(self, engine: Engine) -> FillRenderer:
         """What turns fills into tokens for a model."""

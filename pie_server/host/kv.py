@@ -15,6 +15,7 @@ from pie_server.host.requests import (
     Fill,
     KeepTokens,
     Mask,
+    ModelRequest,
     Named,
     Range,
     Save,
@@ -155,7 +156,7 @@ def render(host: InstanceHost, request: Fill) -> JsonValue:
 def save(host: InstanceHost, request: Save) -> JsonValue:
     """Exports a context under a name of the tenant."""
     held = _quiet(host, request.context, "save")
-    if held.engine.exports.count(host.session.tenant) >= MAX_EXPORTS:
+    if len(held.engine.exports.names(host.session.tenant)) >= MAX_EXPORTS:
         raise LimitExceeded(
             f"the tenant has saved {MAX_EXPORTS} contexts, the most it may",
             hint="Delete some of them first.",
@@ -183,6 +184,11 @@ def take_saved(host: InstanceHost, request: Named) -> JsonValue:
     if context is None:
         return None
     return {"context": host.hold(engine, context, _chat_of(context))}
+
+
+def list_saved(host: InstanceHost, request: ModelRequest) -> JsonValue:
+    """The names of the tenant's exported contexts."""
+    return [*host.engine(request.model).exports.names(host.session.tenant)]
 
 
 def delete_saved(host: InstanceHost, request: Named) -> JsonValue:

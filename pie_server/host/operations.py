@@ -59,6 +59,7 @@ OPERATIONS: dict[str, Operation] = {
     "context.open": Operation(r.Named, control=kv.open_saved),
     "context.take": Operation(r.Named, control=kv.take_saved),
     "context.delete": Operation(r.Named, control=kv.delete_saved),
+    "context.list": Operation(r.ModelRequest, control=kv.list_saved),
     "context.mask": Operation(r.Mask, control=kv.mask),
     "context.drop": Operation(r.Range, control=kv.drop),
     "context.copy": Operation(r.CopyTokens, inference=kv.copy),

@@ -37,9 +37,9 @@ class Exports:
             saved.release()
         return saved is not None
 
-    def count(self, scope: str) -> int:
-        """How many are saved in `scope`."""
-        return sum(1 for owner, _ in self._by_name if owner == scope)
+    def names(self, scope: str) -> list[str]:
+        """What is saved in `scope`."""
+        return sorted(name for owner, name in self._by_name if owner == scope)
 
     def contexts(self) -> Iterator[Context]:
         """Every saved context, for residency and integrity checks."""

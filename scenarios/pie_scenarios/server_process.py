@@ -62,7 +62,7 @@ async def open_server(*flags: str) -> AsyncIterator[ServerProcess]:
             if port is None:
                 raise PieError(f"the server did not start: {log.read_text()[-2000:]}")
             figures = await trio.to_thread.run_sync(_get, port, "/v1/statistics")
-            engine = figures["engine"]
+            engine = next(iter(figures["engines"].values()))
             assert isinstance(engine, dict)
             yield ServerProcess(port, int(engine["vocab_size"]))
         finally:

@@ -377,3 +377,17 @@ def make_adapter(config: ModelConfig, directory: Path, seed: int) -> None:
         tensors[f"{prefix}.lora_A.weight"] = torch.randn(4, config.hidden_size, generator=generator)
         tensors[f"{prefix}.lora_B.weight"] = torch.randn(width, 4, generator=generator)
     save_file(tensors, directory / "adapter_model.safetensors")
+
+
+async def test_exports_are_listed_by_tenant(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        guest, other = world.guest, world.second_guest("bob")
+        context = await new_context(guest)
+        await guest.do("context.flush", context=context, fill=[{"tokens": [5, 6]}])
+        for name in ("b", "a"):
+            await guest.do("context.save", context=context, name=name)
+        assert await guest.do("context.list", model="tiny") == ["a", "b"]
+        assert await other.do("context.list", model="tiny") == []
+        await guest.do("context.delete", model="tiny", name="b")
+        assert await guest.do("context.list", model="tiny") == ["a"]
+        await guest.do("context.delete", model="tiny", name="a")

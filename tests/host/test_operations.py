@@ -37,7 +37,7 @@ def test_the_operations_are_these() -> None:
         "model": "info",
         "tokenizer": "encode decode vocabulary",
         "context": "create fork release truncate info render save open take delete "
-        "mask drop copy keep set_queue set_adapter flush forward generate",
+        "list mask drop copy keep set_queue set_adapter flush forward generate",
         "embeddings": "create",
         "hidden": "read",
         "tensor": "info read release",

@@ -12,6 +12,7 @@ import trio
 
 from pie_server.client import Client, SessionHandle, open_client
 from pie_server.config import Config
+from pie_server.engine.engine import Engine
 from pie_server.server import Server
 from pie_server.wire import Event
 from pie_tools.tool import Tool
@@ -97,6 +98,11 @@ class LiveServer:
             await handle.send("stop")
         await self.settled()
 
+    @property
+    def engine(self) -> Engine:
+        """Of the default model."""
+        return next(iter(self.server.engines.values()))
+
     def register(self, *tools: Tool) -> None:
         """Adds tools to the server's own."""
         for tool in tools:
@@ -111,7 +117,7 @@ class LiveServer:
 
     async def settled(self) -> None:
         """Waits until nothing runs, then checks that every page came back."""
-        engine = self.server.engine
+        engine = self.engine
         with trio.fail_after(30):
             while self.server.hub.statistics().live or self.server.runtime.statistics().live_stores:
                 await trio.sleep(0.01)
