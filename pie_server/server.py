@@ -124,10 +124,7 @@ class Server:
         hub = asdict(self.hub.statistics())
         return {
             "version": pie_server.__version__,
-            "engines": {
-                name: engine.statistics()  # type: ignore[dict-item] # JSON by construction
-                for name, engine in self.engines.items()
-            },
+            "engines": {name: engine.statistics() for name, engine in self.engines.items()},  # type: ignore[misc] # JSON by construction
             "runtime": asdict(self.runtime.statistics()),
             "sandbox": asdict(self.sandboxes.statistics()),
             "sessions": hub,

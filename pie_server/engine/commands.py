@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import ClassVar, cast
 
 from pie_server.engine.batch import Answer, DeviceTask, Readout, Sample, SampledToken
+from pie_server.engine.grammar import Matcher
 from pie_server.engine.queues import CommandQueue
 from pie_server.engine.sampler import SamplerState
 from pie_server.engine.sampling import SamplingParams, uniform
@@ -95,9 +96,11 @@ class ForwardCommand(Command):
         fill: Tokens to append, at least one unless the log has tokens without KV.
         asked: (offset in `fill`, readout); one answer each, in this order. Flat indices and the
             randomness of samples are filled in here.
-        recipes: (first, stop, recipe) by offset in `fill`, in order and without gaps, if the tokens
-            are not to be computed like the context's next ones.
+        recipes: Given the context's length when the command begins, (first, stop, recipe) by offset
+            in `fill`, in order and without gaps; None if the tokens are computed like the context's
+            next ones.
         vectors: Embeddings that negative tokens of `fill` stand for: -1-i is the i-th of these.
+        vocab_size: The model's; needed for samplers with penalties.
         on_done: Receives the command with its answers, or an error.
 
     Attributes:
@@ -111,14 +114,16 @@ class ForwardCommand(Command):
         *,
         asked: Sequence[tuple[int, Readout]],
         on_done: Callable[[ForwardCommand, PieError | None], None],
-        recipes: Sequence[tuple[int, int, Recipe]] = (),
+        recipes: Callable[[int], Sequence[tuple[int, int, Recipe]]] | None = None,
         vectors: Sequence[object] = (),
+        vocab_size: int = 0,
         queue: CommandQueue | None = None,
     ) -> None:
         super().__init__(context, fill, queue)
         self._asked = list(asked)
         self._recipes = recipes
         self._vectors = vectors
+        self._vocab_size = vocab_size
         self._answered: dict[int, Answer] = {}
         self._row: list[int] = []  # indices of `_asked` that are in the row under way
         self._on_done = on_done
@@ -130,19 +135,28 @@ class ForwardCommand(Command):
 
     def begin(self) -> None:
         first = len(self.context.tokens)
-        self._asked = [(first + offset, readout) for offset, readout in self._asked]
         super().begin()
+        self._asked = [
+            (first + offset, self._with_state(first + offset, readout))
+            for offset, readout in self._asked
+        ]
+
+    def _with_state(self, position: int, readout: Readout) -> Readout:
+        """A sampler with penalties counts every token up to its position, as prompt."""
+        if not isinstance(readout, Sample) or not readout.params.needs_state:
+            return readout
+        seen = [token for token in self.context.tokens[: position + 1] if token >= 0]
+        return replace(readout, state=SamplerState(readout.params, seen, self._vocab_size))
 
     def append_fill(self) -> None:
-        context, fill = self.context, self.fill
-        if self._vectors:
-            known = len(context.vectors)
-            fill = [token if token >= 0 else token - known for token in fill]
-            context.vectors.extend(self._vectors)
-        if not self._recipes:
+        context = self.context
+        first = len(context.tokens)
+        fill = context.adopt_vectors(self.fill, self._vectors) if self._vectors else self.fill
+        if self._recipes is None:
             context.append(fill)
-        for first, stop, recipe in self._recipes:
-            context.append(fill[first:stop], recipe)
+            return
+        for begin, stop, recipe in self._recipes(first):
+            context.append(fill[begin:stop], recipe)
 
     @property
     def first_readout(self) -> int:
@@ -185,7 +199,8 @@ class GenerateCommand(Command):
     comes next, not by a forward pass of its own.
 
     Args:
-        state: Penalties and grammar, if the generation has any.
+        matcher: Where it stands in its grammar, if it has one.
+        vocab_size: The model's; needed for penalties and grammars.
         stop_tokens: Sampling one of these ends the generation; it stays in the log.
         max_tokens: Most tokens to generate, at least 1.
         on_token: Called with each token; returning True ends the generation ("stop").
@@ -202,12 +217,15 @@ class GenerateCommand(Command):
         stop_tokens: frozenset[int],
         on_token: Callable[[int], bool] | None,
         on_done: Callable[[GenerateCommand, PieError | None], None],
-        state: SamplerState | None = None,
+        matcher: Matcher | None = None,
+        vocab_size: int = 0,
         queue: CommandQueue | None = None,
     ) -> None:
         super().__init__(context, fill, queue)
         self._params = params
-        self._state = state
+        self._matcher = matcher
+        self._vocab_size = vocab_size
+        self._state: SamplerState | None = None
         self._max_tokens = max_tokens
         self._stop_tokens = stop_tokens
         self._on_token = on_token
@@ -215,6 +233,12 @@ class GenerateCommand(Command):
         self.generated: list[int] = []
         self.logprob = 0.0
         self.finish_reason = ""
+
+    def begin(self) -> None:
+        super().begin()
+        if self._params.needs_state or self._matcher is not None:
+            prompt = [token for token in self.context.tokens if token >= 0]
+            self._state = SamplerState(self._params, prompt, self._vocab_size, self._matcher)
 
     def readouts(self, start: int, stop: int, base: int) -> list[Readout]:
         if stop < len(self.context.tokens):
@@ -251,9 +275,10 @@ class GenerateCommand(Command):
 class TaskCommand(Command):
     """Work for the device that is no forward pass: copies, embeddings, readouts of kept states.
 
+    If the context has tokens without KV, these are fed first, as rows. Nothing of the context
+    changes before the task has run, so that a step that failed can be run again.
+
     Args:
-        fill: Tokens that join the log with KV of their own making (a copy), if any.
-        make: Called when its turn comes, with the page copies that come first; makes the task.
         on_done: Receives what the task returned, or an error.
     """
 
@@ -262,26 +287,52 @@ class TaskCommand(Command):
     def __init__(
         self,
         context: Context,
-        make: Callable[[], DeviceTask],
         on_done: Callable[[object, PieError | None], None],
-        *,
-        fill: Sequence[int] = (),
         queue: CommandQueue | None = None,
     ) -> None:
-        super().__init__(context, fill, queue)
-        self.make = make
+        super().__init__(context, (), queue)
         self.result: object = None
         self._on_done = on_done
 
+    @property
+    def reads(self) -> Sequence[Context]:
+        """Other contexts whose KV must be there, all of it."""
+        return ()
+
+    @property
+    def writes(self) -> int:
+        """Tokens that it appends to the context, with KV of its own making."""
+        return 0
+
+    @property
+    def sound_tokens(self) -> int:
+        """Tokens whose KV is sound although the task has run and was not taken in."""
+        return self.context.table.length
+
+    @abstractmethod
+    def prepare(self) -> DeviceTask:
+        """Makes the task, once all KV is there and pages are reserved; may be called again.
+
+        Raises:
+            PieError: It cannot be done.
+        """
+
+    def accept_task(self, result: object) -> None:
+        """The task has run: takes what it did into the log."""
+        self.result = result
+        self.finished = True
+
     def begin(self) -> None:
         self.begun = True
-        self.append_fill()
+
+    @property
+    def first_readout(self) -> int:
+        return len(self.context.tokens)
 
     def readouts(self, start: int, stop: int, base: int) -> list[Readout]:
         return []
 
     def accept(self, answers: Sequence[Answer]) -> PieError | None:
-        self.finished = True
         return None
 
     def fail(self, error: PieError) -> None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
 
 from pie_server.engine.batch import DeviceTask
-from pie_server.engine.commands import Command, TaskCommand
-from pie_server.engine.device_tasks import CopySlots
+from pie_server.engine.commands import Command
 from pie_server.engine.gpu_task import GpuTask
 from pie_server.engine.grammar import GrammarCompiler
+from pie_server.engine.kv_commands import DeviceCommand
 from pie_server.engine.model_runner import ModelRunner
 from pie_server.engine.policies import PolicyName, policy_named
 from pie_server.engine.queues import CommandQueue
 from pie_server.engine.residency import Residency
 from pie_server.engine.scheduler import Scheduler, SchedulerLimits
-from pie_server.errors import ContextTooLong, InvalidRequest, PagesExceeded, PieError
+from pie_server.errors import ContextTooLong, PagesExceeded, PieError
 from pie_server.kv import Context, ContextState, Exports, PagePool, PrefixTree
 from pie_server.model.adapter_loader import load_adapter
 from pie_server.model.loader import Checkpoint
@@ -138,13 +138,18 @@ class Engine:
 
     def park(self, context: Context, returns_in_seconds: float | None = None) -> None:
         """Its instance waits for a tool or for its client; the pages stay while there is room."""
+        context.parks += 1
         if not self.scheduler.is_busy(context):
             context.state = ContextState.PARKED
             if returns_in_seconds is not None:
                 context.returns_at = time.monotonic() + returns_in_seconds
+                self._wake()  # it may have left the pool already, and must be back by then
 
     def resume(self, context: Context) -> None:
-        """The wait is over."""
+        """The wait is over; with several tools at once, when the last of them has returned."""
+        context.parks = max(0, context.parks - 1)
+        if context.parks:
+            return
         context.returns_at = None
         if context.state is ContextState.PARKED:
             context.state = ContextState.IDLE
@@ -177,66 +182,6 @@ class Engine:
         """Queues a command behind the earlier ones of its context."""
         self.scheduler.submit(command)
 
-    def copy_tokens(
-        self,
-        source: Context,
-        tokens: Sequence[int],
-        target: Context,
-        on_done: Callable[[object, PieError | None], None],
-        queue: CommandQueue | None = None,
-    ) -> Command:
-        """Queues a copy of the KV of `source`'s tokens behind `target`'s last token.
-
-        The copies keep the positions and the surroundings they were computed with, so the target
-        cannot be computed again from its log: its pages stay until it is released or emptied.
-        Fails with `InvalidRequest` if a token has no KV on the device when the copy's turn comes.
-        """
-
-        def make() -> CopySlots:
-            try:
-                sources = source.table.slots(tokens)
-            except ValueError as error:
-                raise InvalidRequest(f"the copy failed: {error}", hint="Flush it first.") from None
-            target.pinned = True
-            return CopySlots(sources, target.table.reserved_slots(len(tokens)))
-
-        fill = [source.tokens[token] for token in tokens]
-        command = TaskCommand(target, make, on_done, fill=fill, queue=queue)
-        self.submit(command)
-        return command
-
-    def keep_tokens(
-        self,
-        context: Context,
-        length: int,
-        kept: Sequence[int],
-        on_done: Callable[[object, PieError | None], None],
-        queue: CommandQueue | None = None,
-    ) -> Command:
-        """Queues the removal of all tokens behind the first `length` but `kept`, in this order.
-
-        What is left of a draft tree once a path of it was accepted. Fails with `InvalidRequest` if
-        KV is missing or shared with a fork.
-        """
-
-        def make() -> CopySlots:
-            table = context.table
-            new = range(length, length + len(kept))
-            if context.missing_tokens:
-                raise InvalidRequest("the context has tokens without KV", hint="Flush it first.")
-            if table.is_shared(length, len(context.tokens)):
-                raise InvalidRequest(
-                    "tokens that a fork shares cannot be rearranged",
-                    hint="Keep first and fork then.",
-                )
-            task = CopySlots(table.slots(kept), table.slots(new))
-            context.keep(length, kept)
-            return task
-
-        command = TaskCommand(context, make, on_done, queue=queue)
-        self.submit(command)
-        return command
-
     def run_task(
         self,
         task: DeviceTask,
@@ -244,8 +189,7 @@ class Engine:
         queue: CommandQueue | None = None,
     ) -> Command:
         """Queues work that belongs to no context."""
-        nobody = Context(self._identifier(), self.pool)
-        command = TaskCommand(nobody, lambda: task, on_done, queue=queue)
+        command = DeviceCommand(Context(self._identifier(), self.pool), task, on_done, queue)
         self.submit(command)
         return command
 

@@ -28,16 +28,10 @@ class PageMove:
     seconds: float = 0.0
 
     def run(self, cache: KvCache) -> None:
-        """Does it, in the device's thread.
-
-        Raises:
-            ValueError: There is nothing in the blob: the step that was to fill it failed.
-        """
+        """Does it, in the device's thread."""
         started = time.perf_counter()
         if self.entries is None:
             self.blob.data = cache.read_pages(self.pages)
-        elif self.blob.data is None:
-            raise ValueError("the KV to restore was never saved")
         else:
             # [layers, 2, pages, page_size, kv_heads, head_dim]
             data = cast(torch.Tensor, self.blob.data)[:, :, self.entries]

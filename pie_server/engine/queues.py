@@ -53,3 +53,7 @@ class CommandQueue:
             self._waiting.append((set(self._pending), on_done))
         else:
             on_done()
+
+    def forget(self, on_done: Callable[[], None]) -> None:
+        """Nobody waits with `on_done` any more."""
+        self._waiting = [entry for entry in self._waiting if entry[1] != on_done]

@@ -75,14 +75,14 @@ def read_out(
         for (at, _), answer in zip(asked, found, strict=True):
             answers[at] = answer
 
-    if samples:
-        put(samples, sample(of(samples), [readout for _, readout in samples], _wait(masks)))
     if tops:
         put(tops, top_tokens(of(tops), [readout.top_k for _, readout in tops]))
     if candidates:
         put(candidates, logprobs_of(of(candidates), [list(r.tokens) for _, r in candidates]))
     if entropic:
         put(entropic, entropies(of(entropic)))
+    if samples:  # last: it advances penalties and grammars, and a step that fails is run again
+        put(samples, sample(of(samples), [readout for _, readout in samples], _wait(masks)))
     return [answer for answer in answers if answer is not None]
 
 

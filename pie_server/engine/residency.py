@@ -65,7 +65,8 @@ class Residency:
         self._page_bytes = page_bytes
         self._host_bytes = host_bytes
         self._moves: list[PageMove] = []  # of the batch under way
-        self._restored: list[Context] = []  # likewise
+        self._saved: list[Context] = []  # likewise
+        self._restored: list[tuple[Context, Parcel]] = []
         self.costs = Costs()
         self.tool_times = ToolTimes()
         self.statistics = ResidencyStatistics()
@@ -74,7 +75,7 @@ class Residency:
 
     def make_room(self, batch: Batch, wanted: int, busy: Callable[[Context], bool]) -> bool:
         """Takes pages from contexts that wait until `wanted` are free. Returns whether they are."""
-        waiting = [c for c in self._contexts() if c.table.pages and not busy(c)]
+        waiting = [c for c in self._contexts() if c.table.pages and not c.readers and not busy(c)]
         candidates = [self._candidate(context) for context in waiting]
         for index in victims(candidates, self.costs, time.monotonic()):
             if self._pool.free_pages >= wanted:
@@ -84,6 +85,8 @@ class Residency:
 
     def evict(self, batch: Batch, context: Context, wanted: int) -> bool:
         """Moves one context out or drops it; False if it can do neither."""
+        if context.readers:
+            return False
         if context.parcel is not None:  # it was on its way back
             context.drop()
             return True
@@ -112,6 +115,7 @@ class Residency:
         self.statistics.offloaded_pages += len(pages)
         context.drop()
         context.parcel = Parcel(blob, length, held)
+        self._saved.append(context)
 
     def _candidate(self, context: Context) -> Candidate:
         freed = sum(1 for page in context.table.held_pages() if self._pool.references(page) == 1)
@@ -134,16 +138,18 @@ class Residency:
     def restore(self, batch: Batch, context: Context, end: int) -> bool:
         """Brings the KV of the first `end` tokens back, or what the parcel has of it.
 
-        Returns False if there are no pages for it; nothing has changed then.
+        Returns False if there are no pages for it; it can be tried again.
         """
         parcel = context.parcel
         assert parcel is not None
+        if parcel.blob.failed:
+            _give_up(context)
+            return True
         table, size = context.table, self._pool.page_size_tokens
         length = min(parcel.length, end)
         if not table.pages and context.prefix_reuse and not context.pinned:
-            special = context.recipes.first_special
-            shared = length if special is None else min(length, special)
-            if pages := self._prefixes.match(context.scope, context.tokens[:shared]):
+            plain = context.tokens[: context.plain_tokens(length)]
+            if pages := self._prefixes.match(context.scope, plain):
                 table.adopt(pages)
         first = table.length // size
         missing = length - table.length
@@ -161,7 +167,7 @@ class Residency:
             table.commit(missing)
         context.parcel = None
         context.punch()
-        self._restored.append(context)
+        self._restored.append((context, parcel))
         self.statistics.restored_contexts += 1
         return True
 
@@ -208,17 +214,33 @@ class Residency:
         if prefill_tokens > decode_tokens:
             each = (seconds - moving) / (prefill_tokens + decode_tokens)
             self.costs.prefill_seconds.observe(each)
-        self._moves.clear()
-        self._restored.clear()
+        self._forget_step()
 
     def step_failed(self) -> None:
-        """Nothing that the step was to restore can be trusted; the token logs can."""
-        for context in self._restored:
+        """What was to be restored stays in its parcel; what was to be saved is lost."""
+        for context, parcel in self._restored:
             if not context.released:
                 context.table.truncate(0)
+                context.parcel = parcel.truncated(len(context.tokens))
+        for move in self._moves:
+            if move.entries is None:
+                move.blob.failed = True
+        for context in self._saved:
+            if context.parcel is not None and context.parcel.blob.failed:
+                _give_up(context)
+        self._forget_step()
+
+    def _forget_step(self) -> None:
         self._moves.clear()
+        self._saved.clear()
         self._restored.clear()
 
     def _record(self, batch: Batch, move: PageMove) -> None:
         batch.prelude.append(move)
         self._moves.append(move)
+
+
+def _give_up(context: Context) -> None:
+    """The KV of a parcel is gone: it is computed again, or the context is of no use any more."""
+    context.parcel = None
+    context.lost = context.pinned

@@ -90,8 +90,10 @@ def choose(logits: torch.Tensor, requests: Sequence[Sample], masks: Masks | None
         plain = sorted(set(range(len(requests))) - set(adjusted))
         if plain:
             _pick_into(tokens, plain, logits[plain], requests)
-        _advance(tokens, requests, adjusted)
-    return Choice(tokens, _logprobs(logits, tokens), requests, errors)
+    logprobs = _logprobs(logits, tokens)
+    # Last, when nothing can fail any more: a step that failed is run again.
+    _advance(tokens, requests, adjusted)
+    return Choice(tokens, logprobs, requests, errors)
 
 
 def top_tokens(logits: torch.Tensor, top_ks: Sequence[int]) -> list[TopTokens]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TypeVarTuple
 
 from pie_server.engine.batch import Batch, Row, StepResult
-from pie_server.engine.commands import Command, TaskCommand
+from pie_server.engine.commands import Command, ForwardCommand, TaskCommand
 from pie_server.engine.policies import BatchPolicy
 from pie_server.engine.queues import CommandQueue, Priority
 from pie_server.engine.residency import Residency
@@ -62,12 +62,18 @@ class SchedulerStatistics:
 
 @dataclass(slots=True)
 class _Placement:
-    """Where a command's row (or task) and readouts are in the batch."""
+    """Where a command's row (or task) and readouts are in the batch.
+
+    Attributes:
+        trusted: Tokens whose KV is sound even if nothing of the step's prelude has run.
+    """
 
     command: Command
     start: int
     tokens: int
     readouts: int
+    trusted: int
+    task: bool = False
 
 
 class Scheduler:
@@ -175,14 +181,17 @@ class Scheduler:
         while self._heads:
             if self._suspects:
                 self._add_suspect(batch)
+            heads, blocked = len(self._heads), None
             if not self._in_flight:
-                self._fill(batch)
+                blocked = self._fill(batch)
             if self._in_flight:
                 return batch
             if self._held_back:
                 self._held_back.clear()
-            elif self._heads:
-                self._make_room(batch)
+            elif blocked is not None:
+                self._make_room(batch, blocked)
+            elif heads == len(self._heads):
+                break  # what there is waits for a task of its own
         return None if batch.empty else batch
 
     def complete(self, batch: Batch, result: StepResult) -> int:
@@ -198,9 +207,10 @@ class Scheduler:
             command, context = placed.command, placed.command.context
             answers = result.answers[done : done + placed.readouts]
             done += placed.readouts
-            if isinstance(command, TaskCommand):
-                command.result = result.task_results[tasks]
+            if placed.task:
+                ended += self._complete_task(placed, result.task_results[tasks])
                 tasks += 1
+                continue
             stop = placed.start + placed.tokens
             if context.table.length != placed.start or len(context.tokens) < stop:
                 continue  # cancelled, and then truncated or released, while the step ran
@@ -215,6 +225,18 @@ class Scheduler:
                 ended += 1
         return ended
 
+    def _complete_task(self, placed: _Placement, result: object) -> int:
+        command, context = placed.command, placed.command.context
+        table = context.table
+        assert isinstance(command, TaskCommand)
+        if table.length != placed.start or not self._is_head(command):
+            self._distrust(context, command.sound_tokens)  # cancelled while the step ran
+            return 0
+        table.commit(placed.tokens)
+        command.steps += 1
+        self._end(command, self._contained(command.accept_task, result))
+        return 1
+
     def step_failed(self, batch: Batch, error: DeviceError) -> None:
         """The whole step failed: run its rows again one by one, and fail those that fail alone."""
         self.statistics.steps += 1
@@ -222,18 +244,24 @@ class Scheduler:
         placements, self._in_flight = self._in_flight, []
         alive = [p.command for p in placements if self._is_head(p.command)]
         for placed in placements:
-            table = placed.command.context.table
-            # A page copy may not have run: then KV is unknown where the token log is not. Otherwise
-            # only what was reserved for this step goes back.
-            table.truncate(0 if batch.prelude else table.length)
+            self._distrust(placed.command.context, placed.trusted)
         if len(alive) == 1:
             self._end(alive[0], error)
         else:
             self._suspects.extend(alive)
 
+    @staticmethod
+    def _distrust(context: Context, sound: int) -> None:
+        """Only the first `sound` tokens have KV that is what the log says; pages go back."""
+        kept = min(context.table.length, sound)
+        if context.pinned and kept < context.table.length:
+            context.lost = True
+        context.table.truncate(kept)
+
     # -- forming a batch ---------------------------------------------------------------------
 
-    def _fill(self, batch: Batch) -> None:
+    def _fill(self, batch: Batch) -> Command | None:
+        """Adds what there are pages for; returns the first command there are none for."""
         if not self._heads_sorted:
             self._heads.sort(key=_rank)
             self._heads_sorted = True
@@ -248,9 +276,11 @@ class Scheduler:
                 break
             if command in self._held_back:
                 continue
-            if isinstance(command, TaskCommand):
+            if command.context.lost:
+                self._end(command, _lost())
+            elif isinstance(command, TaskCommand):
                 candidates += 1
-                if not self._add_task(batch, command):
+                if not self._add_task(batch, command, budget):
                     blocked = blocked or command
             elif command.begun and command.context.missing_tokens == 1:
                 candidates += 1
@@ -261,13 +291,17 @@ class Scheduler:
                 wanted += max(1, len(command.fill) if not command.begun else 1)
                 prefill.append(command)
         for command in prefill:
-            if blocked is not None or budget <= 0:
+            # Whoever comes before the first that found no pages may still go.
+            if budget <= 0 or (blocked is not None and _rank(blocked) < _rank(command)):
                 break
             used = self._add_row(batch, command, budget)
             budget -= used
-            blocked = None if used else command
-        if blocked is not None:
-            self._wait_for_pages(batch, blocked)
+            if not used and (blocked is None or _rank(command) < _rank(blocked)):
+                blocked = command if self._is_head(command) else blocked
+        if blocked is None or not self._is_head(blocked):
+            return None
+        self._wait_for_pages(batch, blocked)
+        return blocked
 
     def _wait_for_pages(self, batch: Batch, command: Command) -> None:
         """The first command without pages waits; if long, those who wait for others make room."""
@@ -279,32 +313,46 @@ class Scheduler:
 
     def _add(self, batch: Batch, command: Command, budget: int) -> None:
         if isinstance(command, TaskCommand):
-            self._add_task(batch, command)
+            self._add_task(batch, command, budget)
         else:
             self._add_row(batch, command, budget)
 
-    def _add_task(self, batch: Batch, command: TaskCommand) -> bool:
-        """Adds a task; False if there are no pages for what it writes."""
+    def _add_task(self, batch: Batch, command: TaskCommand, budget: int) -> bool:
+        """Adds a task, or first what its context has no KV for; False if there are no pages."""
         context = command.context
         if not command.begun:
             command.begin()
-        length = len(context.tokens) - len(command.fill)
-        if context.parcel is not None and not self.residency.restore(batch, context, length):
-            return False
-        copies = self._extend(context, len(command.fill)) if command.fill else []
+        for needed in (context, *command.reads):
+            if needed.parcel is None or (needed is not context and self.is_busy(needed)):
+                continue  # what is queued for it brings it back
+            if not self.residency.restore(batch, needed, len(needed.tokens)):
+                return False
+        if context.missing_tokens:
+            return self._add_row(batch, command, budget) > 0
+        if not all(map(self._is_readable, command.reads)):
+            return True  # it waits for something that is queued, not for pages
+        copies = self._extend(context, command.writes) if command.writes else []
         if copies is None:
             return False
-        try:
-            task = command.make()
-        except PieError as error:
-            context.truncate(len(context.tokens) - len(command.fill))
-            self._end(command, error)
-            return True
-        start = context.table.length
         batch.prelude += copies
+        start = context.table.length
+        try:
+            task = command.prepare()
+        except Exception as error:  # as in `_contained`: nothing of one instance ends the rest
+            context.table.truncate(start)
+            self._end(command, _typed(error))
+            return True
         batch.prelude.append(task)
-        self._in_flight.append(_Placement(command, start, len(command.fill), 0))
+        trusted = start - start % self._pool.page_size_tokens if copies else start
+        trusted = min(trusted, command.sound_tokens)
+        self._in_flight.append(_Placement(command, start, command.writes, 0, trusted, task=True))
         return True
+
+    def _is_readable(self, source: Context) -> bool:
+        """Whether all KV of a context is there; if not, it will be computed."""
+        if source.missing_tokens and not self.is_busy(source):
+            self.submit(ForwardCommand(source, (), asked=(), on_done=lambda *_: None))
+        return source.missing_tokens == 0 or source.released
 
     def _extend(self, context: Context, count: int) -> list[PageCopy] | None:
         """Takes pages for `count` more tokens, evicting cached prefixes if it must."""
@@ -318,8 +366,9 @@ class Scheduler:
     def _add_row(self, batch: Batch, command: Command, budget: int) -> int:
         """Adds the next tokens of a command; returns how many, 0 if there are no pages for it."""
         context = command.context
-        if not command.begun:
-            command.begin()
+        if not command.begun and (failure := self._contained(command.begin)) is not None:
+            self._end(command, failure)
+            return 0
         if context.parcel is not None:
             # The token of the first readout must be computed, so it cannot come from elsewhere.
             end = min(len(context.tokens) - 1, command.first_readout)
@@ -334,12 +383,13 @@ class Scheduler:
             return 0
         command.blocked_steps = 0
         context.state = ContextState.RUNNING
-        readouts = command.readouts(start, start + count, batch.token_count)
         batch.prelude += copies
+        readouts = command.readouts(start, start + count, batch.token_count)
         batch.rows.append(_row(context, start, count))
         batch.readouts += readouts
         batch.token_count += count
-        self._in_flight.append(_Placement(command, start, count, len(readouts)))
+        trusted = start - start % self._pool.page_size_tokens if copies else start
+        self._in_flight.append(_Placement(command, start, count, len(readouts), trusted))
         if count == 1:
             self.statistics.decode_tokens += 1
         else:
@@ -349,10 +399,8 @@ class Scheduler:
     def _adopt_prefix(self, command: Command) -> None:
         context = command.context  # see `_add_row` for the end
         end = min(len(context.tokens) - 1, command.first_readout)
-        special = context.recipes.first_special
-        if special is not None:
-            end = min(end, special)
-        pages = self._prefixes.match(context.scope, context.tokens[:end])
+        plain = context.tokens[: context.plain_tokens(end)]
+        pages = self._prefixes.match(context.scope, plain)
         if pages:
             context.table.adopt(pages)
             command.reused_tokens = max(command.reused_tokens, context.table.length)
@@ -363,14 +411,17 @@ class Scheduler:
             if self._is_head(command):
                 self._add(batch, command, self._limits.prefill_tokens)
 
-    def _make_room(self, batch: Batch) -> None:
-        """Nothing can run: take pages from those who can wait, for the first in line."""
-        first = self._heads[0]
+    def _make_room(self, batch: Batch, first: Command) -> None:
+        """Nothing can run: take pages from those who can wait, for the first that needs some."""
         wanted = self._pages_wanted(first)
-        if self.residency.make_room(batch, wanted, self.is_busy):
+        if self._pool.free_pages < wanted and self.residency.make_room(batch, wanted, self.is_busy):
             return
-        for command in reversed(self._heads[1:]):
-            if command.context.table.pages and self.residency.evict(batch, command.context, wanted):
+        for command in reversed(self._heads):
+            if (
+                command is not first
+                and command.context.table.pages
+                and self.residency.evict(batch, command.context, wanted)
+            ):
                 self._held_back.add(command)
             if self._pool.free_pages >= wanted:
                 return
@@ -378,17 +429,22 @@ class Scheduler:
             first,
             PagesExceeded(
                 f"the context needs {wanted} more pages, but the pool has only "
-                f"{self._pool.total_pages} in all",
+                f"{self._pool.total_pages} in all, and {self._pool.free_pages} that can be had",
                 hint="Start the server with more --pages or use a shorter context.",
             ),
         )
 
     def _pages_wanted(self, command: Command) -> int:
         context = command.context
-        missing = context.missing_tokens
-        if context.parcel is None and not command.is_task:  # these come whole: copies and parcels
+        missing = context.missing_tokens + (0 if command.begun else len(command.fill))
+        if context.parcel is None:  # a parcel comes whole
             missing = min(missing, self._limits.prefill_tokens)
-        return context.table.pages_needed(missing)
+        wanted = 0
+        if isinstance(command, TaskCommand):
+            missing += command.writes
+            away = [source for source in command.reads if source.parcel is not None]
+            wanted = sum(source.table.pages_needed(source.missing_tokens) for source in away)
+        return max(1, wanted + context.table.pages_needed(missing))
 
     # -- queues ------------------------------------------------------------------------------
 
@@ -416,13 +472,14 @@ class Scheduler:
         if command.queue is not None:
             command.queue.ended(command)
         if not context.released:
-            if context.prefix_reuse and not context.pinned:
+            sound = error is None or isinstance(error, OperationCancelled)
+            if context.prefix_reuse and not context.pinned and sound:
                 shared = context.tokens[: context.shareable_tokens]
                 self._prefixes.insert(context.scope, shared, context.table.pages)
             context.punch()
         if error is None:
-            self._contained(command.complete)
-        else:
+            error = self._contained(command.complete)
+        if error is not None:
             self._contained(command.fail, error)
 
     @staticmethod
@@ -430,11 +487,23 @@ class Scheduler:
         """Runs what belongs to one instance: its failure ends its command and nothing else."""
         try:
             return call(*arguments)
-        except PieError as error:
-            return error
-        except Exception:  # the barrier of one command
-            _LOG.exception("a command's owner failed")
-            return DeviceError("the result could not be handed out; the server's log explains it")
+        except Exception as error:  # the barrier of one command
+            return _typed(error)
+
+
+def _typed(error: Exception) -> PieError:
+    """What the owner of a command is told; what nobody expected goes to the log."""
+    if isinstance(error, PieError):
+        return error
+    _LOG.error("a command failed in a way that nobody expected", exc_info=error)
+    return DeviceError("the operation failed inside the server; its log explains it")
+
+
+def _lost() -> DeviceError:
+    return DeviceError(
+        "the context's copied KV was lost when a step failed",
+        hint="Release the context and build it again.",
+    )
 
 
 def _rank(command: Command) -> tuple[int, int]:

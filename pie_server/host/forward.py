@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pie_server.engine.batch import Readout
 from pie_server.engine.commands import ForwardCommand
-from pie_server.errors import InvalidArguments, PieError
+from pie_server.errors import InvalidArguments, LimitExceeded, PieError
 from pie_server.host import planning
+from pie_server.host.held_tensors import check_vector_bytes
 from pie_server.host.planning import Planned
 from pie_server.host.readouts import answered, asked_of
 from pie_server.host.requests import Fill, Forward
@@ -18,7 +19,7 @@ from pie_server.kv.recipe import hidden_from_visible
 if TYPE_CHECKING:
     from pie_server.host.instance_host import InstanceHost, Reply
 
-MAX_MASK_RANGES = 65_536  # of one operation
+MAX_MASK_RANGES = 65_536  # of one context's whole log
 
 
 def flush(host: InstanceHost, request: Fill, reply: Reply) -> None:
@@ -51,10 +52,7 @@ def forward(host: InstanceHost, request: Forward, reply: Reply) -> None:
     held, length = planned.held, len(planned.fill)
     if not length:
         raise InvalidArguments("context.forward needs at least one token to feed")
-    vocabulary = held.engine.checkpoint.config.vocab_size
-    asked: list[tuple[int, Readout]] = asked_of(
-        host, request, length, vocabulary, [*held.context.tokens, *planned.fill]
-    )
+    asked: list[tuple[int, Readout]] = asked_of(host, held.engine, request, length)
     recipes = _recipes(planned, request)
     host.check_pages(held, planned.length)
 
@@ -76,6 +74,7 @@ def forward(host: InstanceHost, request: Forward, reply: Reply) -> None:
         asked=asked,
         recipes=recipes,
         vectors=vectors,
+        vocab_size=held.engine.checkpoint.config.vocab_size,
         on_done=on_done,
         queue=held.queue,
     )
@@ -94,46 +93,65 @@ def _with_embeddings(
     if tensor.kind == "logits" or tensor.engine is not held.engine:
         raise InvalidArguments(f"tensor {request.embeddings} is no input of this context's model")
     count = len(tensor.rows)
+    check_vector_bytes(host, tensor)
     length = planned.length + count
     held.engine.room(length)
     fill = [-1 - index for index in range(count)]
     return Planned(held, fill, planned.chat, planned.before, length), list(tensor.rows)
 
 
-def _recipes(planned: Planned, request: Forward) -> Sequence[tuple[int, int, Recipe]]:
-    """One recipe a token, if the request has masks or positions of its own.
+Recipes = Callable[[int], Sequence[tuple[int, int, Recipe]]]
+
+
+def _recipes(planned: Planned, request: Forward) -> Recipes | None:
+    """Makes one recipe a token once the context's length is known, if the request asks for any.
 
     Raises:
         InvalidArguments: They do not fit the tokens, or a mask attends to nothing.
+        LimitExceeded: The context's masks have too many ranges.
     """
-    if request.visible is None and request.positions is None:
-        return ()
-    held, length = planned.held, len(planned.fill)
-    first = planned.length - length
-    for name, given in (("visible", request.visible), ("positions", request.positions)):
+    visible, positions = request.visible, request.positions
+    if visible is None and positions is None:
+        return None
+    context, length = planned.held.context, len(planned.fill)
+    for name, given in (("visible", visible), ("positions", positions)):
         if given is not None and len(given) != length:
             raise InvalidArguments(f"{name} has {len(given)} entries for {length} tokens")
-    if request.visible is not None and sum(map(len, request.visible)) > MAX_MASK_RANGES:
-        raise InvalidArguments(f"a mask has more than {MAX_MASK_RANGES} ranges")
-    longest = held.engine.checkpoint.config.max_context_tokens
-    recipes = []
-    for offset in range(length):
-        slot = first + offset
-        hidden, shift = held.context.recipe.hidden, 0
-        if request.visible is not None:
-            ranges = request.visible[offset]
-            if not any(0 <= low < high <= slot + 1 for low, high in ranges) or any(
-                not 0 <= low <= high <= slot + 1 for low, high in ranges
-            ):
-                raise InvalidArguments(
-                    f"visible[{offset}] attends to nothing, or to more than tokens 0..{slot}",
-                    hint="Give half-open ranges of tokens; a token always sees itself.",
-                )
-            hidden = hidden_from_visible(ranges, slot)
-        if request.positions is not None:
-            position = request.positions[offset]
-            if not 0 <= position < longest:
-                raise InvalidArguments(f"positions[{offset}] must be between 0 and {longest - 1}")
-            shift = position - slot
-        recipes.append((offset, offset + 1, Recipe(hidden, shift, held.context.recipe.adapter)))
+    if positions is not None:
+        _check_positions(positions, planned.held.engine.checkpoint.config.max_context_tokens)
+    if visible is not None:
+        _check_visible(visible, planned.length - length)
+        ranges = sum(map(len, visible)) + context.recipes.range_count()
+        if ranges > MAX_MASK_RANGES:
+            raise LimitExceeded(f"the context's masks have more than {MAX_MASK_RANGES} ranges")
+
+    def recipes(first: int) -> list[tuple[int, int, Recipe]]:
+        made = []
+        for offset, slot in enumerate(range(first, first + length)):
+            hidden, shift = context.recipe.hidden, 0
+            if visible is not None:
+                hidden = hidden_from_visible(visible[offset], slot)
+            if positions is not None:
+                shift = positions[offset] - slot
+            made.append((offset, offset + 1, Recipe(hidden, shift, context.recipe.adapter)))
+        return made
+
     return recipes
+
+
+def _check_positions(positions: Sequence[int], longest: int) -> None:
+    for offset, position in enumerate(positions):
+        if not 0 <= position < longest:
+            raise InvalidArguments(f"positions[{offset}] must be between 0 and {longest - 1}")
+
+
+def _check_visible(visible: Sequence[Sequence[tuple[int, int]]], first: int) -> None:
+    for offset, ranges in enumerate(visible):
+        end = first + offset + 1
+        if not any(low < high for low, high in ranges) or not all(
+            0 <= low <= high <= end for low, high in ranges
+        ):
+            raise InvalidArguments(
+                f"visible[{offset}] attends to nothing, or to more than tokens 0..{end - 1}",
+                hint="Give half-open ranges of tokens; a token always sees itself.",
+            )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pie_server.engine.commands import GenerateCommand
-from pie_server.engine.sampler import SamplerState
-from pie_server.engine.sampling import SamplingParams
+from pie_server.engine.engine import Engine
+from pie_server.engine.grammar import Matcher
 from pie_server.errors import ContextTooLong, InvalidArguments, PieError
 from pie_server.host import planning
 from pie_server.host.generation import GeneratedText, TokenSink, text_of
-from pie_server.host.planning import Planned
 from pie_server.host.requests import Generate
 from pie_server.runtime.port import JsonValue
 
@@ -65,7 +64,8 @@ def generate(host: InstanceHost, request: Generate, reply: Reply) -> None:
         stop_tokens=frozenset(stops),
         on_token=sink.feed if sink else None,
         on_done=on_done,
-        state=_state(host, planned, params, request.grammar),
+        matcher=_matcher(host, held.engine, request.grammar),
+        vocab_size=vocabulary,
         queue=held.queue,
     )
     held.generating = True
@@ -96,18 +96,11 @@ def _generated(host: InstanceHost, command: GenerateCommand, text: GeneratedText
     }
 
 
-def _state(
-    host: InstanceHost, planned: Planned, params: SamplingParams, grammar: int | None
-) -> SamplerState | None:
-    """What the generation must remember: penalties and where it stands in its grammar."""
-    if grammar is None and not params.needs_state:
+def _matcher(host: InstanceHost, engine: Engine, grammar: int | None) -> Matcher | None:
+    """The beginning of a grammar, if the generation has one."""
+    if grammar is None:
         return None
-    held = planned.held
-    matcher = None
-    if grammar is not None:
-        compiled = host.grammars.get(grammar)
-        if compiled.engine is not held.engine:
-            raise InvalidArguments(f"grammar {grammar} was compiled for another model")
-        matcher = compiled.grammar.matcher()
-    prompt = [token for token in (*held.context.tokens, *planned.fill) if token >= 0]
-    return SamplerState(params, prompt, held.engine.checkpoint.config.vocab_size, matcher)
+    compiled = host.grammars.get(grammar)
+    if compiled.engine is not engine:
+        raise InvalidArguments(f"grammar {grammar} was compiled for another model")
+    return compiled.grammar.matcher()

@@ -38,17 +38,36 @@ class HostTensor:
         return self.rows.numel() * self.rows.element_size()
 
 
+def check_tensor_bytes(host: InstanceHost, more: int) -> None:
+    """Refuses tensors that would take the instance over its share. Raises LimitExceeded."""
+    held = sum(tensor.size_bytes for tensor in host.tensors) + _vector_bytes(host)
+    if held + more > MAX_TENSOR_BYTES:
+        raise LimitExceeded(
+            f"this instance's tensors would take {held + more} bytes, "
+            f"they may take {MAX_TENSOR_BYTES}",
+            hint="Release some of them, and contexts that were fed with embeddings, first.",
+        )
+
+
+def check_vector_bytes(host: InstanceHost, tensor: HostTensor) -> None:
+    """Refuses to feed embeddings that a context would have to keep beyond the instance's share."""
+    check_tensor_bytes(host, tensor.size_bytes)
+
+
 def hold(host: InstanceHost, engine: Engine, kind: str, rows: torch.Tensor) -> int:
     """Takes rows over for the guest. Raises LimitExceeded."""
     tensor = HostTensor(engine, kind, rows)
-    held = sum(other.size_bytes for other in host.tensors)
-    if held + tensor.size_bytes > MAX_TENSOR_BYTES:
-        raise LimitExceeded(
-            f"this instance's tensors would take {held + tensor.size_bytes} bytes, "
-            f"they may take {MAX_TENSOR_BYTES}",
-            hint="Release some of them first.",
-        )
+    check_tensor_bytes(host, tensor.size_bytes)
     return host.tensors.add(tensor)
+
+
+def _vector_bytes(host: InstanceHost) -> int:
+    """What contexts hold of embeddings that they were fed with."""
+    return sum(
+        cast(torch.Tensor, vector).numel() * cast(torch.Tensor, vector).element_size()
+        for held in host.contexts()
+        for vector in held.context.vectors
+    )
 
 
 def hold_answers(host: InstanceHost, engine: Engine, kind: str, answers: list[Answer]) -> JsonValue:

@@ -162,6 +162,7 @@ class InstanceHost:
             for held in self._contexts.values():
                 held.engine.release(held.context)
             self._contexts.clear()
+            self.queues.clear()
             self.tensors.clear()
             self.grammars.clear()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pie_server.engine.kv_commands import CopyCommand, KeepCommand
 from pie_server.errors import InvalidArguments, InvalidRequest, LimitExceeded, PieError
 from pie_server.host.fills import ChatState
 from pie_server.host.requests import (
@@ -28,6 +29,8 @@ from pie_server.runtime.port import JsonValue
 if TYPE_CHECKING:
     from pie_server.host.instance_host import HostContext, InstanceHost, Reply
 
+MAX_HIDDEN_RANGES = 1024
+MAX_MOVED_TOKENS = 1024  # of one copy or keep
 MAX_EXPORTS = 256  # of one tenant: their token logs stay in memory, their pages in the pool
 
 
@@ -73,6 +76,7 @@ def mask(host: InstanceHost, request: Mask) -> JsonValue:
         held.context.mask(request.start, request.stop, visible=request.visible)
     except ValueError as error:
         raise InvalidArguments(f"context.mask: {error}") from None
+    _check_ranges(held)
     return None
 
 
@@ -96,6 +100,7 @@ def drop(host: InstanceHost, request: Range) -> JsonValue:
         held.context.drop_range(request.start, request.stop)
     except ValueError as error:
         raise InvalidArguments(f"context.drop: {error}") from None
+    _check_ranges(held)
     return {"pages": len(held.context.table.held_pages())}
 
 
@@ -109,11 +114,12 @@ def copy(host: InstanceHost, request: CopyTokens, reply: Reply) -> None:
     length = held.planned_tokens + len(request.tokens)
     held.engine.room(length)
     host.check_pages(held, length)
-    command = held.engine.copy_tokens(
+    command = CopyCommand(
         source.context, request.tokens, held.context, _moved(held, reply), held.queue
     )
     held.planned_tokens = length
     reply.cancel = lambda: held.engine.scheduler.cancel(command)
+    held.engine.submit(command)
 
 
 def keep(host: InstanceHost, request: KeepTokens, reply: Reply) -> None:
@@ -126,10 +132,12 @@ def keep(host: InstanceHost, request: KeepTokens, reply: Reply) -> None:
     chat = held.chat.truncated(
         request.length, tokens[request.length - 1] if request.length else None
     )
-    command = held.engine.keep_tokens(
+    command = KeepCommand(
         held.context, request.length, request.tokens, _moved(held, reply, chat), held.queue
     )
+    held.planned_tokens = request.length + len(request.tokens)
     reply.cancel = lambda: held.engine.scheduler.cancel(command)
+    held.engine.submit(command)
 
 
 def info(host: InstanceHost, request: ContextRequest) -> JsonValue:
@@ -141,6 +149,7 @@ def info(host: InstanceHost, request: ContextRequest) -> JsonValue:
         "pages": len(context.table.held_pages()),
         "shared_pages": context.table.shared_pages(),
         "state": context.state.value,
+        "adapter": context.recipe.adapter,
         "pending_tokens": held.planned_tokens - len(context.tokens),
     }
 
@@ -156,7 +165,8 @@ def render(host: InstanceHost, request: Fill) -> JsonValue:
 def save(host: InstanceHost, request: Save) -> JsonValue:
     """Exports a context under a name of the tenant."""
     held = _quiet(host, request.context, "save")
-    if len(held.engine.exports.names(host.session.tenant)) >= MAX_EXPORTS:
+    names = held.engine.exports.names(host.session.tenant)
+    if request.name not in names and len(names) >= MAX_EXPORTS:
         raise LimitExceeded(
             f"the tenant has saved {MAX_EXPORTS} contexts, the most it may",
             hint="Delete some of them first.",
@@ -211,7 +221,18 @@ def _moved(
     return on_done
 
 
+def _check_ranges(held: HostContext) -> None:
+    """Refuses more if the context hides very many ranges. Raises LimitExceeded."""
+    if len(held.context.recipe.hidden) > MAX_HIDDEN_RANGES:
+        raise LimitExceeded(
+            f"the context hides more than {MAX_HIDDEN_RANGES} ranges of tokens",
+            hint="Mask longer ranges.",
+        )
+
+
 def _check_tokens(tokens: Sequence[int], first: int, end: int) -> None:
+    if len(tokens) > MAX_MOVED_TOKENS:
+        raise InvalidArguments(f"move at most {MAX_MOVED_TOKENS} tokens in one operation")
     if not tokens or len(set(tokens)) != len(tokens):
         raise InvalidArguments("tokens must be given, and none of them twice")
     if any(not first <= token < end for token in tokens):

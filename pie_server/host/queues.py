@@ -30,9 +30,12 @@ def set_priority(host: InstanceHost, request: SetPriority) -> JsonValue:
 
 async def synchronize(host: InstanceHost, request: QueueRequest) -> JsonValue:
     """Waits until everything submitted to the queue so far has ended."""
-    done = trio.Event()
-    host.queues.get(request.queue).synchronize(done.set)
-    await done.wait()
+    queue, done = host.queues.get(request.queue), trio.Event()
+    queue.synchronize(done.set)
+    try:
+        await done.wait()
+    finally:
+        queue.forget(done.set)
     return None
 
 

@@ -19,10 +19,8 @@ from pie_server.engine.batch import (
     TopTokens,
 )
 from pie_server.engine.engine import Engine
-from pie_server.engine.sampler import SamplerState
-from pie_server.engine.sampling import SamplingParams
 from pie_server.errors import InvalidArguments
-from pie_server.host.held_tensors import hold_answers
+from pie_server.host.held_tensors import check_tensor_bytes, hold_answers
 from pie_server.host.requests import Readouts
 from pie_server.runtime.port import JsonValue
 
@@ -30,30 +28,31 @@ if TYPE_CHECKING:
     from pie_server.host.instance_host import InstanceHost
 
 MAX_READOUTS = 4096  # of one operation
+MAX_PENALISED = 64  # samplers that count all tokens before them
+MAX_NUMBERS = 1 << 18  # in one answer: a whole distribution of the widest vocabularies
 
 
 def asked_of(
-    host: InstanceHost,
-    request: Readouts,
-    length: int,
-    vocabulary: int,
-    history: Sequence[int] | None = None,
+    host: InstanceHost, engine: Engine, request: Readouts, length: int, *, counts: bool = True
 ) -> list[tuple[int, Readout]]:
     """(offset, readout) for everything asked of `length` positions, kind after kind.
 
     Args:
-        history: The tokens that penalties count, up to the last of these positions; None if there
-            are none to count.
+        counts: Whether there are tokens that penalties could count.
 
     Raises:
-        InvalidArguments: An index, a sampler, a width or a token is out of range.
+        InvalidArguments: An index, a sampler, a width or a token is out of range, or too much is
+            asked at once.
+        LimitExceeded: The tensors that are asked for are too large.
     """
+    _check_amount(host, engine, request)
+    vocabulary = engine.checkpoint.config.vocab_size
     asked: list[tuple[int, Readout]] = []
     for sampler in request.samplers:
         params = sampler.sampler.params(host.random.getrandbits(63), vocabulary)
-        offset = _offset(sampler.index, length)
-        state = _state(params, offset, length, history, vocabulary)
-        asked.append((offset, Sample(params, state=state)))
+        if params.needs_state and not counts:
+            raise InvalidArguments("hidden states have no tokens that penalties could count")
+        asked.append((_offset(sampler.index, length), Sample(params)))
     for top in request.distributions:
         if not 0 <= top.top_k <= vocabulary:
             raise InvalidArguments(f"distribution.top_k must be between 0 (all) and {vocabulary}")
@@ -65,25 +64,31 @@ def asked_of(
     asked += ((_offset(index, length), Entropy()) for index in request.entropies)
     asked += ((_offset(index, length), Logits()) for index in request.logits)
     asked += ((_offset(index, length), Hidden()) for index in request.hidden)
-    if len(asked) > MAX_READOUTS:
-        raise InvalidArguments(f"ask for at most {MAX_READOUTS} readouts in one operation")
     return asked
 
 
-def _state(
-    params: SamplingParams,
-    offset: int,
-    length: int,
-    history: Sequence[int] | None,
-    vocabulary: int,
-) -> SamplerState | None:
-    """What a sampler with penalties must know: every token up to its position is prompt to it."""
-    if not params.needs_state:
-        return None
-    if history is None:
-        raise InvalidArguments("hidden states have no tokens that penalties could count")
-    end = len(history) - length + offset + 1
-    return SamplerState(params, [t for t in history[:end] if t >= 0], vocabulary)
+def _check_amount(host: InstanceHost, engine: Engine, request: Readouts) -> None:
+    """Prices what is asked, before any of it is made."""
+    config = engine.checkpoint.config
+    count = len(request.samplers) + len(request.distributions) + len(request.logprobs)
+    count += len(request.entropies) + len(request.logits) + len(request.hidden)
+    if count > MAX_READOUTS:
+        raise InvalidArguments(f"ask for at most {MAX_READOUTS} readouts in one operation")
+    numbers = sum(top.top_k or config.vocab_size for top in request.distributions)
+    numbers += sum(len(candidates.tokens) for candidates in request.logprobs)
+    if numbers > MAX_NUMBERS:
+        raise InvalidArguments(
+            f"the answer would have {numbers} numbers, it may have {MAX_NUMBERS}",
+            hint="Ask for narrower distributions, or for logits, which stay on the device.",
+        )
+    penalised = [
+        s.sampler for s in request.samplers if s.sampler.params(0, config.vocab_size).needs_state
+    ]
+    if len(penalised) > MAX_PENALISED:
+        raise InvalidArguments(f"ask for at most {MAX_PENALISED} samplers with penalties at once")
+    if request.logits or request.hidden:
+        floats = len(request.logits) * config.vocab_size + len(request.hidden) * config.hidden_size
+        check_tensor_bytes(host, floats * 4)
 
 
 def answered(

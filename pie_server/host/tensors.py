@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from pie_server.engine.batch import Answer
+from pie_server.engine.batch import Answer, Sample
 from pie_server.engine.device_tasks import EmbedTokens
 from pie_server.engine.device_tasks import ReadHidden as ReadHiddenTask
+from pie_server.engine.sampling import uniform
 from pie_server.errors import InvalidArguments, PieError
 from pie_server.host.held_tensors import hold
 from pie_server.host.readouts import answered, asked_of
@@ -59,8 +60,12 @@ def read_hidden(host: InstanceHost, request: ReadHidden, reply: Reply) -> None:
     if tensor.kind != "hidden":
         raise InvalidArguments(f"tensor {request.tensor} holds {tensor.kind}, not hidden states")
     engine = tensor.engine
-    asked = asked_of(host, request, len(tensor.rows), engine.checkpoint.config.vocab_size)
-    placed = [replace(readout, index=row) for row, readout in asked]
+    placed = [
+        replace(readout, index=row, uniform=uniform(readout.params.seed, row))
+        if isinstance(readout, Sample)
+        else replace(readout, index=row)
+        for row, readout in asked_of(host, engine, request, len(tensor.rows), counts=False)
+    ]
 
     def on_done(result: object, error: PieError | None) -> None:
         if error is not None:

@@ -9,7 +9,7 @@ same.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pie_server.kv.page_pool import PagePool
@@ -40,6 +40,10 @@ class Context:
         vectors: Embeddings that were given instead of tokens; opaque here.
         dropped: Token ranges whose pages are not to be kept: nobody will see them again.
         pinned: Its KV cannot be computed again from the log: some was copied from elsewhere.
+        lost: It was pinned and its KV is gone, since a step failed: of no use any more.
+        readers: Commands of other contexts that will read its KV; it does not leave until then.
+        parks: Tools that run for it now.
+        first_vector: The first token that was given as a vector, or None.
         table: Pages of the leading `table.length` tokens of the log.
         parcel: Its KV in host memory, while it is offloaded.
         returns_at: When its tool is expected to return (`time.monotonic`), while one runs.
@@ -57,6 +61,10 @@ class Context:
     vectors: list[object] = field(default_factory=list)
     dropped: Ranges = ()
     pinned: bool = False
+    lost: bool = False
+    readers: int = 0
+    parks: int = 0
+    first_vector: int | None = None
     table: PageTable = field(init=False)
     parcel: Parcel | None = None
     state: ContextState = ContextState.IDLE
@@ -76,9 +84,29 @@ class Context:
     @property
     def shareable_tokens(self) -> int:
         """Leading tokens whose KV depends on the tokens alone and is all there."""
-        special = self.recipes.first_special
-        end = self.table.length if special is None else min(self.table.length, special)
+        end = self.plain_tokens(self.table.length)
         return min(end, self.dropped[0][0]) if self.dropped else end
+
+    def plain_tokens(self, end: int) -> int:
+        """How many of the first `end` tokens have KV that depends on the tokens alone."""
+        for special in (self.recipes.first_special, self.first_vector):
+            if special is not None:
+                end = min(end, special)
+        return end
+
+    def adopt_vectors(self, fill: Sequence[int], vectors: Sequence[object]) -> list[int]:
+        """Takes vectors over; returns the fill with their new numbers, to be appended next.
+
+        Args:
+            fill: Tokens; -1-i stands for the i-th of `vectors`.
+            vectors: Embeddings, opaque here.
+        """
+        if self.first_vector is None:
+            at = next(offset for offset, token in enumerate(fill) if token < 0)
+            self.first_vector = len(self.tokens) + at
+        known = len(self.vectors)
+        self.vectors.extend(vectors)
+        return [token if token >= 0 else token - known for token in fill]
 
     def append(self, tokens: Sequence[int], recipe: Recipe | None = None) -> None:
         """Adds tokens to the log, computed like `recipe` or else like the context's own.
@@ -130,26 +158,37 @@ class Context:
             raise ValueError(
                 f"tokens to keep must be different and in {length}..{len(self.tokens)}"
             )
-        tokens, recipes = [], []
-        for slot, token in enumerate(kept, length):
-            ((_, _, recipe),) = self.recipes.runs(token, token + 1)
-            unseen = {at for low, high in recipe.hidden for at in range(max(low, length), high)}
-            seen = set(range(length, token)) - unseen
-            before = {other: length + index for index, other in enumerate(kept[: slot - length])}
-            self.pinned = self.pinned or not seen <= before.keys()
-            hidden = union(
-                [
-                    *clipped(recipe.hidden, length),
-                    *((at, at + 1) for other, at in before.items() if other not in seen),
-                ]
-            )
-            tokens.append(self.tokens[token])
-            recipes.append(replace(recipe, hidden=hidden, shift=token + recipe.shift - slot))
-        self.truncate(length + len(kept))
+        moved = {token: slot for slot, token in enumerate(kept, length)}
+        tokens = [self.tokens[token] for token in kept]
+        recipes = [self._moved_recipe(token, length, moved) for token in kept]
+        hidden, dropped = (
+            _moved_ranges(ranges, length, moved) for ranges in (self.recipe.hidden, self.dropped)
+        )
+        vectors, first_vector = self.vectors.copy(), self.first_vector
         del self.tokens[length:]
+        self.table.truncate(length + len(kept))
         self.recipes.truncate(length)
+        self.recipe, self.dropped = replace(self.recipe, hidden=()), ()
         for token, recipe in zip(tokens, recipes, strict=True):
             self.append((token,), recipe)
+        self.recipe, self.dropped = replace(self.recipe, hidden=hidden), dropped
+        self.vectors = vectors
+        if first_vector is not None:
+            self.first_vector = next((at for at, t in enumerate(self.tokens) if t < 0), None)
+
+    def _moved_recipe(self, token: int, length: int, moved: Mapping[int, int]) -> Recipe:
+        """The recipe of a token that moves; pins the context if the token saw one that goes."""
+        ((_, _, recipe),) = self.recipes.runs(token, token + 1)
+        unseen = {at for low, high in recipe.hidden for at in range(max(low, length), high)}
+        seen = set(range(length, token)) - unseen
+        slot = moved[token]
+        self.pinned = self.pinned or any(moved.get(other, slot) >= slot for other in seen)
+        hidden = [(at, at + 1) for other, at in moved.items() if at < slot and other not in seen]
+        return replace(
+            recipe,
+            hidden=union([*clipped(recipe.hidden, length), *hidden]),
+            shift=token + recipe.shift - slot,
+        )
 
     def punch(self) -> None:
         """Gives back pages of dropped ranges (again, if the log had to be fed again)."""
@@ -172,6 +211,8 @@ class Context:
         )
         other.table = self.table.fork()
         other.parcel = self.parcel
+        other.lost = self.lost
+        other.first_vector = self.first_vector
         other.last_used = self.last_used
         other.memo = self.memo
         return other
@@ -189,10 +230,20 @@ class Context:
         if self.parcel is not None:
             self.parcel = self.parcel.truncated(length)
         self.recipes.truncate(length)
-        self.pinned = self.pinned and length > 0
+        if not length:
+            self.pinned = self.lost = False
+        if self.first_vector is not None:
+            self._truncate_vectors(length)
         if self.recipe.hidden:
             self.recipe = replace(self.recipe, hidden=clipped(self.recipe.hidden, length))
             self.dropped = clipped(self.dropped, length)
+
+    def _truncate_vectors(self, length: int) -> None:
+        """Forgets the vectors behind the last one that a token still stands for."""
+        if self.first_vector is not None and self.first_vector >= length:
+            self.first_vector = None
+        last = min(self.tokens, default=0)
+        del self.vectors[max(0, -last) :]
 
     def drop(self) -> int:
         """Gives the pages back and keeps the log. Returns the number of pages given back."""
@@ -211,3 +262,14 @@ class Context:
     def _check_range(self, start: int, stop: int) -> None:
         if not 0 <= start < stop <= len(self.tokens):
             raise ValueError(f"{start}..{stop} is no range of the {len(self.tokens)} tokens")
+
+
+def _moved_ranges(ranges: Ranges, length: int, moved: Mapping[int, int]) -> Ranges:
+    """Where the tokens of `ranges` are after those behind `length` have moved, or gone."""
+    behind = [
+        (moved[token], moved[token] + 1)
+        for low, high in ranges
+        for token in range(max(low, length), high)
+        if token in moved
+    ]
+    return union([*clipped(ranges, length), *behind])

@@ -71,6 +71,10 @@ class RecipeLog:
             yield start, end, recipe
             start = end
 
+    def range_count(self) -> int:
+        """Hidden ranges in all runs together: what the log costs in memory."""
+        return sum(len(recipe.hidden) for recipe in self._recipes)
+
     def truncate(self, length: int) -> None:
         """Forgets the recipes of tokens from `length` on."""
         while self._starts and self._starts[-1] >= length:
@@ -114,7 +118,10 @@ def clipped(ranges: Ranges, stop: int) -> Ranges:
 
 def hidden_from_visible(visible: Iterable[tuple[int, int]], slot: int) -> Ranges:
     """The slots before `slot` that none of the `visible` ranges covers."""
-    hidden: Ranges = ((0, slot),) if slot else ()
-    for start, stop in visible:
-        hidden = difference(hidden, start, stop)
-    return hidden
+    hidden: list[tuple[int, int]] = []
+    end = 0
+    for low, high in union(visible):
+        hidden.append((end, min(low, slot)))
+        end = high
+    hidden.append((end, slot))
+    return tuple((low, high) for low, high in hidden if low < high)

@@ -20,10 +20,12 @@ class Blob:
 
     Attributes:
         data: Opaque here; None until the device has read the pages.
+        failed: The step that was to read them failed, so there is nothing and never will be.
     """
 
     size_bytes: int
     data: object | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,19 @@ are those of a dense computation with the same mask, positions and embeddings.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 import trio
 
 from pie_server.engine.batch import Distribution, TopTokens
-from pie_server.engine.commands import ForwardCommand
+from pie_server.engine.commands import Command, ForwardCommand
 from pie_server.engine.engine import Engine
+from pie_server.engine.kv_commands import CopyCommand, Done, KeepCommand
 from pie_server.engine.scheduler import SchedulerLimits
 from pie_server.errors import InvalidRequest, PieError
 from pie_server.kv import Context, Recipe
@@ -85,7 +87,7 @@ async def feed(
     context: Context,
     fill: list[int],
     recipes: list[tuple[int, int, Recipe]] | None = None,
-    vectors: list[object] | None = None,
+    vectors: Sequence[object] | None = None,
 ) -> torch.Tensor:
     """Feeds and returns full distributions [tokens, vocab]."""
     vocabulary = engine.checkpoint.config.vocab_size
@@ -99,7 +101,7 @@ async def feed(
         context,
         fill,
         asked=[(offset, Distribution(vocabulary)) for offset in range(len(fill))],
-        recipes=recipes or (),
+        recipes=(lambda _: recipes) if recipes else None,
         vectors=vectors or (),
         on_done=on_done,
     )
@@ -169,7 +171,8 @@ async def test_what_tokens_saw_decides_their_logits_whatever_happens_to_pages(
                         fill.append(token)
                     if special < 0.4:  # a mask and a position of its own
                         own = len(twin.vectors)
-                        visible = [tuple(sorted(rng.choices(range(own + 1), k=2))) for _ in "ab"]
+                        ends = [sorted(rng.choices(range(own + 1), k=2)) for _ in "ab"]
+                        visible = [(low, high) for low, high in ends]
                         hidden = hidden_from_visible(union(visible), own)
                         shift = rng.choice([0, 0, 3, -min(own, 2)])
                         recipes.append((offset, offset + 1, Recipe(hidden, shift)))
@@ -231,29 +234,110 @@ async def test_copied_kv_is_what_the_source_had(open_engine: OpenEngine) -> None
         torch.testing.assert_close(got, await feed(engine, source, [10]))
 
 
-async def test_a_copy_of_kv_that_is_not_there_fails_and_leaves_the_target_usable(
+async def test_a_copy_waits_for_kv_that_its_source_does_not_have_now(
+    open_engine: OpenEngine,
+) -> None:
+    """Dropped, offloaded or never computed: where KV is is no business of guests."""
+    async with open_engine(pages=64, page_size_tokens=4) as engine:
+        whole = engine.create_context("t", prefix_reuse=False)
+        expected = await feed(engine, whole, [5, 6, 7, 8, 9, 10, 11])
+        source = engine.create_context("t", prefix_reuse=False)
+        await feed(engine, source, [5, 6, 7, 8, 9])
+        source.append([10])
+        source.drop()
+        target = engine.create_context("t", prefix_reuse=False)
+        await copy(engine, source, [0, 1, 2, 3, 4, 5], target)
+        assert target.pinned
+        assert source.readers == 0
+        got = await feed(engine, target, [11])
+        torch.testing.assert_close(got[-1], expected[-1], atol=TOLERANCE, rtol=1e-3)
+
+
+async def test_a_copy_from_a_context_that_was_cut_meanwhile_fails_alone(
     open_engine: OpenEngine,
 ) -> None:
     async with open_engine(pages=64, page_size_tokens=4) as engine:
         source = engine.create_context("t", prefix_reuse=False)
-        await feed(engine, source, [5, 6, 7, 8, 9, 10])
-        source.drop()
+        await feed(engine, source, [5, 6, 7])
         target = engine.create_context("t", prefix_reuse=False)
         await feed(engine, target, [1, 2])
-        with pytest.raises(InvalidRequest, match="token 0 has no KV"):
-            await copy(engine, source, [0, 1], target)
-        assert target.tokens == [1, 2]
+        source.truncate(1)
+        with pytest.raises(InvalidRequest, match="truncated or released"):
+            await copy(engine, source, [0, 2], target)
+        assert (target.tokens, target.pinned, source.readers) == ([1, 2], False, 0)
         await feed(engine, target, [3])
 
 
 async def copy(engine: Engine, source: Context, tokens: list[int], target: Context) -> None:
+    await submitted(engine, lambda done: CopyCommand(source, tokens, target, done))
+
+
+async def test_keeping_a_token_whose_page_was_dropped_fails_alone(open_engine: OpenEngine) -> None:
+    async with open_engine(pages=64, page_size_tokens=4) as engine:
+        context = engine.create_context("t", prefix_reuse=False)
+        await feed(engine, context, list(range(20)))
+        context.drop_range(0, 16)
+        with pytest.raises(InvalidRequest, match="was dropped"):
+            await submitted(engine, lambda done: KeepCommand(context, 0, [17], done))
+        await feed(engine, context, [1])  # the engine is alive, and so is the context
+
+
+async def test_different_embeddings_never_share_kv(
+    open_engine: OpenEngine, masked_oracle: tuple[MaskedOracle, torch.Tensor]
+) -> None:
+    _, embedding = masked_oracle
+    async with open_engine(pages=64, page_size_tokens=4) as engine:
+        tokens = [-1 - i for i in range(9)]
+        answers = []
+        for first in (10, 100, 10):
+            context = engine.create_context("t")
+            vectors: list[object] = [embedding[first + i] for i in range(9)]
+            answers.append((await feed(engine, context, tokens, None, vectors))[-1])
+        assert not torch.allclose(answers[0], answers[1], atol=1e-3)
+        torch.testing.assert_close(answers[0], answers[2])
+
+
+async def test_copied_embeddings_stay_the_ones_they_were(
+    open_engine: OpenEngine, masked_oracle: tuple[MaskedOracle, torch.Tensor]
+) -> None:
+    _, embedding = masked_oracle
+    async with open_engine(pages=64, page_size_tokens=4) as engine:
+        source = engine.create_context("t")
+        await feed(engine, source, [-1, -2], None, [embedding[7], embedding[8]])
+        target = engine.create_context("t")
+        await feed(engine, target, [-1], None, [embedding[9]])
+        await copy(engine, source, [1, 0], target)
+        assert target.tokens == [-1, -2, -3]
+        held = [cast(torch.Tensor, vector) for vector in target.vectors]
+        torch.testing.assert_close(torch.stack(held), embedding[[9, 8, 7]])
+        target.truncate(2)
+        assert len(target.vectors) == 2
+        target.truncate(0)
+        assert (target.vectors, target.first_vector) == ([], None)
+
+
+async def test_what_a_context_hides_moves_with_the_tokens_that_are_kept(
+    open_engine: OpenEngine,
+) -> None:
+    async with open_engine(pages=64, page_size_tokens=4) as engine:
+        context = engine.create_context("t", prefix_reuse=False)
+        await feed(engine, context, list(range(10)))
+        context.mask(1, 2, visible=False)
+        context.mask(6, 8, visible=False)
+        await submitted(engine, lambda done: KeepCommand(context, 4, [5, 7, 9], done))
+        assert context.tokens == [0, 1, 2, 3, 5, 7, 9]
+        assert context.recipe.hidden == ((1, 2), (5, 6))
+
+
+async def submitted(engine: Engine, make: Callable[[Done], Command]) -> None:
+    """Waits for one command; raises what it fails with."""
     done, errors = trio.Event(), []
 
     def on_done(_: object, error: PieError | None) -> None:
         errors.append(error)
         done.set()
 
-    engine.copy_tokens(source, tokens, target, on_done)
+    engine.submit(make(on_done))
     with trio.fail_after(20):
         await done.wait()
     if errors[0] is not None:

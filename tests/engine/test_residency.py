@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import trio
 
 from pie_server.engine.batch import Batch, StepResult
 from pie_server.engine.engine import Engine
+from pie_server.engine.page_moves import PageMove
 from pie_server.errors import DeviceError, PagesExceeded
 from pie_server.kv import Context
 
@@ -105,39 +108,64 @@ async def test_a_pinned_context_is_moved_but_never_dropped(open_engine: OpenEngi
                 assert pinned.table.length == 20
 
 
-async def test_kv_that_a_failed_step_was_to_restore_is_computed_again(
-    open_engine: OpenEngine,
+@pytest.mark.parametrize("failing_move", ["save", "restore"])
+async def test_a_step_that_fails_while_kv_moves_costs_nothing_but_time(
+    open_engine: OpenEngine, failing_move: str
 ) -> None:
     wanted = await expected(open_engine)
     async with open_engine(pages=12, page_size_tokens=4) as engine:
         engine.residency.costs.prefill_seconds.value = 10.0
         first = await filled(engine, 0)
+        execute, failed = engine.runner.execute, []
+
+        def once(batch: Batch) -> StepResult:
+            saves = any(isinstance(e, PageMove) and e.entries is None for e in batch.prelude)
+            restores = any(isinstance(e, PageMove) and e.entries for e in batch.prelude)
+            if not failed and (saves if failing_move == "save" else restores):
+                failed.append(batch.number)
+                raise DeviceError("before anything was moved")
+            return execute(batch)
+
+        engine._gpu_task._execute = once
+        with contextlib.suppress(DeviceError):  # a lone command is the one to blame
+            engine.release(await filled(engine, 100, 40))
+        for context in list(engine._contexts.values()):
+            if context is not first:
+                engine.release(context)
+        with contextlib.suppress(DeviceError):
+            await generate(engine, first, [7], max_tokens=8)
+        first.truncate(20)
+        assert failed
+        assert (await generate(engine, first, [7], max_tokens=8)).generated == wanted
+
+
+async def test_a_pinned_context_survives_a_failed_restore_and_is_lost_with_a_failed_save(
+    open_engine: OpenEngine,
+) -> None:
+    async with open_engine(pages=12, page_size_tokens=4) as engine:
+        first = await filled(engine, 0)
+        first.pinned = True
         engine.release(await filled(engine, 100, 40))
+        assert first.parcel is not None
         execute, failing = engine.runner.execute, [True]
 
         def once(batch: Batch) -> StepResult:
             if failing and batch.prelude:
                 failing.clear()
-                raise DeviceError("before anything was restored")
+                raise DeviceError("before anything was moved")
             return execute(batch)
 
         engine._gpu_task._execute = once
         with pytest.raises(DeviceError):
-            await generate(engine, first, [7], max_tokens=8)
-        first.truncate(20)
-        assert not failing
-        assert (await generate(engine, first, [7], max_tokens=8)).generated == wanted
-
-
-async def test_kv_whose_saving_failed_is_computed_again(open_engine: OpenEngine) -> None:
-    wanted = await expected(open_engine)
-    async with open_engine(pages=12, page_size_tokens=4) as engine:
-        engine.residency.costs.prefill_seconds.value = 10.0
-        first = await filled(engine, 0)
-        engine.release(await filled(engine, 100, 40))
+            await forward(engine, first, [7], [])
         assert first.parcel is not None
-        first.parcel.blob.data = None
-        with pytest.raises(DeviceError, match="never saved"):
-            await generate(engine, first, [7], max_tokens=8)
         first.truncate(20)
-        assert (await generate(engine, first, [7], max_tokens=8)).generated == wanted
+        await forward(engine, first, [7], [])
+        failing.append(True)
+        with contextlib.suppress(DeviceError):
+            await filled(engine, 100, 40)
+        assert first.lost
+        with pytest.raises(DeviceError, match="copied KV was lost"):
+            await forward(engine, first, [7], [])
+        first.truncate(0)
+        await forward(engine, first, [7], [])

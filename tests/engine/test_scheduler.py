@@ -451,3 +451,67 @@ def test_policies_wait_as_long_as_they_say() -> None:
     assert t_only.delay_seconds(1, 0.02) == 0
     with pytest.raises(ConfigurationError, match="no batching policy"):
         policy_named("sometimes")
+
+
+async def test_an_early_row_without_pages_does_not_stop_a_prompt_of_higher_priority(
+    open_engine: OpenEngine,
+) -> None:
+    """A generation at the end of its page, in a full pool, beside a prompt that comes first."""
+    async with open_engine(pages=8, page_size_tokens=4, offload_bytes=0) as engine:
+        low, high = CommandQueue(Priority.LOW), CommandQueue(Priority.HIGH)
+        ended: list[str] = []
+        done = trio.Event()
+
+        def end(name: str) -> None:
+            ended.append(name)
+            if len(ended) == 2:
+                done.set()
+
+        def on_token(_: int) -> bool:
+            if len(slow.generated) == 2:
+                engine.submit(
+                    ForwardCommand(
+                        engine.create_context("a", prefix_reuse=False),
+                        [9] * 20,
+                        asked=(),
+                        on_done=lambda *_: end("prompt"),
+                        queue=high,
+                    )
+                )
+            return False
+
+        slow = GenerateCommand(
+            engine.create_context("a", prefix_reuse=False),
+            [1] * 14,
+            params=SamplingParams(),
+            max_tokens=12,
+            stop_tokens=frozenset(),
+            on_token=on_token,
+            on_done=lambda *_: end("generation"),
+            queue=low,
+        )
+        engine.submit(slow)
+        with trio.fail_after(20):
+            await done.wait()
+        assert sorted(ended) == ["generation", "prompt"]
+        assert len(slow.generated) == 12
+
+
+async def test_a_callback_that_raises_ends_its_own_command_with_an_error(
+    open_engine: OpenEngine,
+) -> None:
+    async with open_engine(pages=16) as engine:
+        seen: list[PieError | None] = []
+        done = trio.Event()
+
+        def on_done(_: ForwardCommand, error: PieError | None) -> None:
+            seen.append(error)
+            if error is None:
+                raise RuntimeError("the owner is broken")
+            done.set()
+
+        engine.submit(ForwardCommand(engine.create_context("a"), [1, 2], asked=(), on_done=on_done))
+        with trio.fail_after(20):
+            await done.wait()
+        assert isinstance(seen[1], DeviceError)
+        await generate(engine, engine.create_context("a"), [1], max_tokens=1)
