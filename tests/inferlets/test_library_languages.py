@@ -12,6 +12,7 @@ from tests.runtime.conftest import BUILD_SECONDS, Runner
 from tests.runtime.fake_host import EOS, Reply
 
 LANGUAGES = ("javascript", "rust", "c")
+STEPWISE = ("token-completion", *(f"token-completion-{language}" for language in LANGUAGES))
 registry = Registry()
 
 
@@ -52,18 +53,18 @@ async def test_token_completion_does_the_same_in_each_language(wasm: Runner, lan
     assert work_of(operations, "context.generate") == work_of(asked, "context.generate")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-async def test_stepwise_completion_is_one_forward_pass_a_token(wasm: Runner, language: str) -> None:
+@pytest.mark.parametrize("name", STEPWISE)
+async def test_stepwise_completion_is_one_forward_pass_a_token(wasm: Runner, name: str) -> None:
     arguments: JsonValue = {"tokens": [65, 66], "max_tokens": 5, "stepwise": True}
-    result, operations = await run(wasm, f"token-completion-{language}", arguments)
+    result, operations = await run(wasm, name, arguments)
     assert result == {"tokens": [67, 68, 69, 70, 71], "text": "CDEFG", "finish_reason": "length"}
     fills = [operation["fill"] for operation in operations if operation["op"] == "context.forward"]
     assert fills == [[{"tokens": tokens}] for tokens in ([65, 66], [67], [68], [69], [70])]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-async def test_stepwise_completion_ends_at_the_end_of_turn(wasm: Runner, language: str) -> None:
+@pytest.mark.parametrize("name", STEPWISE)
+async def test_stepwise_completion_ends_at_the_end_of_turn(wasm: Runner, name: str) -> None:
     arguments: JsonValue = {"tokens": [253], "max_tokens": 9, "stepwise": True}
-    result, _ = await run(wasm, f"token-completion-{language}", arguments)
+    result, _ = await run(wasm, name, arguments)
     assert result["tokens"] == [254, 255]
     assert result["finish_reason"] == "stop"

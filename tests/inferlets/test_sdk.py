@@ -9,7 +9,18 @@ import pytest
 import trio
 
 import inferlet
-from inferlet import Context, Distribution, Generator, Sampler, chat, runtime, session, tools
+from inferlet import (
+    Context,
+    Distribution,
+    Generator,
+    Sampler,
+    chat,
+    masks,
+    runtime,
+    session,
+    tensors,
+    tools,
+)
 from inferlet.errors import error_from_wire
 from pie_server.errors import (
     ContextTooLong,
@@ -27,30 +38,52 @@ from tests.runtime.fake_host import FakeHost, Fields
 
 SURFACE = {
     "inferlet": {
-        "Completion", "Context", "ContextTooLong", "Deadlock", "Distribution", "Forward",
-        "GenStep", "Generator", "InvalidOperation", "LimitExceeded", "Model",
-        "OperationCancelled", "OperationError", "Output", "ProbeHandle", "SampleHandle",
-        "Sampler", "ServerFault", "Task", "TaskCancelled", "Tokenizer", "chat", "gather",
-        "runtime", "session", "sleep", "spawn", "timeout", "tools",
+        "Adapter", "AnyJson", "CompiledGrammar", "Completion", "Constraint", "Context",
+        "ContextTooLong", "Deadlock", "Distribution", "Ebnf", "Embeddings", "Entropy", "Forward",
+        "GenStep", "Generator", "Grammar", "GrammarConstraint", "Hidden", "InvalidOperation",
+        "JsonSchema", "LimitExceeded", "LogitRows", "Logits", "Logprob", "Logprobs", "Model",
+        "OperationCancelled", "OperationError", "Output", "ProbeHandle", "PromptLookup", "Queue",
+        "Regex", "SampleHandle", "Sampler", "Schema", "ServerFault", "Speculator", "Task",
+        "TaskCancelled", "Tensor", "Tokenizer", "ToolCallFormat", "chat", "gather", "masks",
+        "runtime", "session", "sleep", "spawn", "tensors", "timeout", "tools",
     },
     "Context": {
-        "append", "assistant", "buffer", "complete", "cue", "delete", "flush", "fork", "forward",
-        "generate", "handle", "info", "message", "model", "open", "page_size", "release", "save",
-        "seal", "seq_len", "system", "take", "text", "tool_result", "tools", "truncate", "user",
+        "append", "assistant", "buffer", "complete", "copy_from", "cue", "delete", "drop", "flush",
+        "fork", "forward", "generate", "handle", "info", "keep", "mask", "message", "model", "open",
+        "page_size", "queue", "release", "save", "seal", "seq_len", "set_adapter", "system", "take",
+        "text", "tool_result", "tools", "truncate", "unmask", "user",
     },
     "Generator": {
-        "accept", "add_stop", "collect_text", "collect_tokens", "is_done", "max_tokens",
-        "probe_each_step", "stop", "tokens_generated",
+        "accept", "adapter", "add_stop", "collect_json", "collect_text", "collect_tokens",
+        "constrain", "is_done", "max_tokens", "probe_each_step", "stop", "tokens_generated",
     },
     "GenStep": {"clear_sampler", "execute", "probe"},
-    "Forward": {"execute", "input", "probe", "sample", "start_position"},
-    "Output": {"distribution", "token", "tokens", "tokens_at"},
+    "Forward": {
+        "adapter", "attention_mask", "execute", "input", "input_at", "input_embeddings",
+        "keep_hidden", "keep_logits", "mask", "probe", "sample", "start_position", "visible",
+    },
+    "Output": {
+        "distribution", "entropy", "hidden", "kept_logits", "logits", "logprob", "logprobs",
+        "token", "tokens", "tokens_at",
+    },
     "Sampler": {"argmax", "min_p", "multinomial", "to_wire", "top_k", "top_k_top_p", "top_p"},
+    "Grammar": {"compile", "from_ebnf", "from_json_schema", "from_regex", "json", "tool_calls"},
+    "CompiledGrammar": {"handle", "release"},
+    "GrammarConstraint": {
+        "from_ebnf", "from_grammar", "from_json_schema", "from_regex", "grammar", "json", "step",
+    },
+    "PromptLookup": {"accept", "draft", "reset", "rollback"},
+    "Adapter": {"create", "fork", "load", "model", "name", "open", "save"},
+    "Queue": {"handle", "priority", "release", "synchronize"},
+    "Tensor": {"handle", "read", "release", "rows", "width"},
+    "Hidden": {"execute", "handle", "probe", "read", "release", "rows", "sample", "width"},
+    "tensors": {"Embeddings", "Hidden", "LogitRows", "Tensor", "embed"},
+    "masks": {"TokenMask", "mask_of", "ranges_of"},
     "Model": {
-        "architecture", "eos_tokens", "load", "max_context_tokens", "name", "page_size",
+        "adapters", "architecture", "eos_tokens", "load", "max_context_tokens", "name", "page_size",
         "tokenizer", "traits", "vocab_size",
     },
-    "Tokenizer": {"decode", "encode"},
+    "Tokenizer": {"decode", "encode", "vocabulary"},
     "Task": {"cancel", "done", "join"},
     "chat": {
         "AnyEvent", "Decoder", "Event", "assistant", "cue", "render", "seal", "stop_tokens",
@@ -66,7 +99,8 @@ SURFACE = {
     },
 }  # fmt: skip
 MODULES: dict[str, ModuleType] = {
-    "chat": chat, "tools": tools, "session": session, "runtime": runtime
+    "chat": chat, "masks": masks, "runtime": runtime, "session": session, "tensors": tensors,
+    "tools": tools,
 }  # fmt: skip
 
 
@@ -107,12 +141,15 @@ def test_everything_public_is_documented_with_an_example() -> None:
 
 def test_fillers_return_the_context() -> None:
     for name in ("system", "user", "assistant", "cue", "seal", "append", "tools", "text"):
-        assert inspect.signature(getattr(Context, name)).return_annotation == "Context"
+        assert inspect.signature(getattr(Context, name)).return_annotation == "Self"
 
 
 def test_generate_takes_pies_arguments() -> None:
     parameters = inspect.signature(Context.generate).parameters
-    assert list(parameters) == ["self", "sampler", "max_tokens", "stop", "auto_flush"]
+    assert list(parameters) == [
+        "self", "sampler", "max_tokens", "stop", "constrain", "logit_mask", "speculator", "adapter",
+        "auto_flush",
+    ]  # fmt: skip
     assert list(inspect.signature(Generator.__init__).parameters)[:3] == [
         "self", "context", "sampler"
     ]  # fmt: skip
@@ -125,6 +162,10 @@ def test_samplers_send_what_their_names_say() -> None:
     assert Sampler.top_k(0.5, 3).to_wire() == plain | {"temperature": 0.5, "top_k": 3}
     assert Sampler.min_p(0.5, 0.2).to_wire() == plain | {"temperature": 0.5, "min_p": 0.2}
     assert Sampler.multinomial(seed=3).to_wire() == plain | {"temperature": 1.0, "seed": 3}
+    adjusted = Sampler.top_k(0.5, 3, presence_penalty=0.1, logit_bias={7: -1.0}).to_wire()
+    assert adjusted == plain | {
+        "temperature": 0.5, "top_k": 3, "presence_penalty": 0.1, "logit_bias": [(7, -1.0)]
+    }  # fmt: skip
     with pytest.raises(ValueError, match="one draw"):
         Sampler.multinomial(1.0, 2)
 

@@ -2,78 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from inferlet import chat
-from inferlet.forward import Output, ProbeHandle, SampleHandle, Slots, run_forward
-from inferlet.sample import Distribution, Sampler
-from inferlet.tools import Call
+from inferlet.adapter import Adapter
+from inferlet.completion import Completion
+from inferlet.constraining import Constraints, compiled
+from inferlet.grammar import AnyJson, Constrain, JsonSchema
+from inferlet.readouts import ProbeHandle
+from inferlet.sample import Probe, Sampler
+from inferlet.spec import Speculator, matching
+from inferlet.stepping import GenStep, StopStrings
 
 if TYPE_CHECKING:
     from inferlet.context import Context
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A turn of the model.
-
-    Attributes:
-        text: All of it, as decoded.
-        content: The text without tool-call markup.
-        tokens: All tokens, the end of turn included.
-        tool_calls: The tool calls it contains.
-        finish_reason: "stop" or "length".
-        logprob: Sum of the tokens' log-probabilities.
-        length: Tokens in the context now.
-
-    Example:
-        >>> reply = await ctx.complete(Sampler.argmax(), max_tokens=64)
-        >>> reply.tool_calls or reply.content
-    """
-
-    text: str
-    content: str
-    tokens: list[int]
-    tool_calls: list[Call]
-    finish_reason: str
-    logprob: float
-    length: int
-
-    @property
-    def mean_logprob(self) -> float:
-        """Log-probability per token: how sure the model was.
-
-        Example:
-            >>> best = max(replies, key=lambda reply: reply.mean_logprob)
-        """
-        return self.logprob / max(1, len(self.tokens))
-
-    @classmethod
-    def _from_wire(cls, raw: dict[str, Any]) -> Completion:
-        return cls(
-            text=raw["text"],
-            content=raw["content"],
-            tokens=list(raw["tokens"]),
-            tool_calls=[Call._from_wire(call) for call in raw["tool_calls"]],
-            finish_reason=raw["finish_reason"],
-            logprob=float(raw["logprob"]),
-            length=int(raw["length"]),
-        )
-
-
-def stop_fields(stop: Iterable[int | str]) -> dict[str, Any]:
-    """Stop tokens and stop strings as the operation has them."""
-    items = list(stop)
-    return {
-        "stop_tokens": [item for item in items if isinstance(item, int)],
-        "stop": [item for item in items if isinstance(item, str)],
-    }
-
-
 class Generator:
     """Made by `ctx.generate`. Iterate over it for control of each token, or collect.
+
+    With a speculator a step tries its drafts in the same forward pass and accepts those that are
+    what the sampler picks; `out.tokens` then has one token or more, and negative indices of probes
+    count from the first of them, not from the drafts.
 
     Example:
         >>> generator = ctx.generate(Sampler.top_p(0.6, 0.95), max_tokens=256)
@@ -89,16 +41,25 @@ class Generator:
         *,
         max_tokens: int | None = None,
         stop: Iterable[int | str] | None = None,
+        constrain: Constrain | Iterable[Constrain] | None = None,
+        logit_mask: list[int] | None = None,
+        speculator: Speculator | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
         self._context = context
         self._sampler = sampler
         self._max_tokens = max_tokens
         self._stop: list[int | str] = list(stop or ())
-        self._probes: list[tuple[int, Distribution]] = []
+        self._speculator = speculator
+        self._adapter = adapter
+        self._constraints = Constraints(context.model)
+        self._constraints.add_mask(logit_mask)
+        self._probes: list[tuple[int, Probe]] = []
+        self._tokens: list[int] = []  # accepted in steps
         self._generated = 0
-        self._text = ""
         self._done = False
         self._stepped = False
+        self._constrain(constrain)
 
     def max_tokens(self, n: int) -> Generator:
         """At most `n` tokens.
@@ -127,14 +88,45 @@ class Generator:
         self._stop.extend(stop)
         return self
 
-    def probe_each_step(self, index: int, probe: Distribution) -> ProbeHandle:
+    def constrain(self, constrain: Constrain) -> Generator:
+        """Let it write only what fits; several constraints must all be met.
+
+        Raises:
+            ValueError: They cannot be followed together (two grammars; a grammar and masks of the
+                inferlet's own; a speculator and anything but a fixed mask).
+
+        Example:
+            >>> ctx.generate(sampler).constrain(Regex("(yes|no)"))
+        """
+        self._constrain(constrain)
+        return self
+
+    def _constrain(self, constrain: Constrain | Iterable[Constrain] | None) -> None:
+        self._constraints.add(constrain)
+        if self._speculator is not None and self._constraints.stateful:
+            raise ValueError(
+                "drafts cannot be checked against a constraint that moves with each token: "
+                "leave out the speculator, or use a logit_mask"
+            )
+
+    def adapter(self, adapter: Adapter) -> Generator:
+        """Generate through an adapter; the context goes on with its own.
+
+        Example:
+            >>> ctx.generate(sampler).adapter(Adapter.open(model, "formal"))
+        """
+        self._adapter = adapter
+        return self
+
+    def probe_each_step(self, index: int, probe: Probe) -> ProbeHandle:
         """Attach a probe to every step.
 
         Example:
             >>> top = generator.probe_each_step(-1, Distribution(k=5))
         """
+        handle = GenStep(self).probe(index, probe)
         self._probes.append((index, probe))
-        return ProbeHandle(len(self._probes) - 1, probe)
+        return handle
 
     @property
     def tokens_generated(self) -> int:
@@ -160,6 +152,11 @@ class Generator:
     async def __anext__(self) -> GenStep:
         if self.is_done:
             raise StopAsyncIteration
+        if self._constraints.grammar is not None:
+            raise ValueError(
+                "the engine follows a grammar by itself, not step by step: use collect_text, "
+                "collect_json or ctx.complete, and no probes; or give a Constraint of your own"
+            )
         self._stepped = True
         return GenStep(self)
 
@@ -171,25 +168,46 @@ class Generator:
             >>> out = await step.execute()
             >>> generator.accept([choose(out.distribution(top))])
         """
+        accepted = self._before_stop(tokens)
+        self._context.append(accepted)
+        if self._speculator is not None:
+            self._speculator.accept(accepted)
+        return accepted
+
+    def _before_stop(self, tokens: list[int]) -> list[int]:
+        """Count tokens, up to where it has to stop."""
         accepted: list[int] = []
+        strings = StopStrings(self._stop, self._context.model)
         for token in tokens:
             if token in self._stop:
                 self._done = True
                 break
             accepted.append(token)
-            if self._max_tokens is not None and self._generated + len(accepted) >= self._max_tokens:
+            self._tokens.append(token)
+            self._generated += 1
+            if self.is_done or strings.end(self._tokens):
                 self._done = True
                 break
-        self._generated += len(accepted)
-        self._context.append(accepted)
-        self._check_stop_strings(accepted)
+        self._constraints.accept(accepted)
         return accepted
 
-    def _check_stop_strings(self, accepted: list[int]) -> None:
-        strings = [item for item in self._stop if isinstance(item, str)]
-        if strings and accepted:
-            self._text += self._context.model.tokenizer().decode(accepted)
-            self._done = self._done or any(item in self._text for item in strings)
+    def _take(self, sampled: list[int], drafts: list[int], drafted: int) -> list[int]:
+        """Accept what a step sampled behind its input and its drafts; of these the right ones stay.
+
+        Args:
+            drafted: How many tokens the speculator gave, of which `drafts` were tried.
+        """
+        found = matching(drafts, sampled)
+        accepted = self._before_stop(found)
+        right = len(found) - 1
+        cached = min(len(accepted), right)
+        self._context.truncate(len(drafts) - cached)
+        self._context.append(accepted[cached:])
+        if self._speculator is not None:
+            self._speculator.accept(found)
+            if drafted > right:
+                self._speculator.rollback(drafted - right)
+        return accepted
 
     async def collect_tokens(self) -> list[int]:
         """Run to the end; all tokens, without the stop token.
@@ -207,7 +225,8 @@ class Generator:
     async def collect_text(self) -> str:
         """Run to the end; the text, without special tokens.
 
-        One operation for all tokens, unless steps have been taken or probes attached.
+        One operation for all tokens, unless steps have been taken, probes attached, or tokens are
+        masked or drafted in the inferlet.
 
         Example:
             >>> text = await ctx.generate(Sampler.argmax(), max_tokens=64).collect_text()
@@ -221,66 +240,47 @@ class Generator:
                 parts.append(event.text)
         return "".join(parts) + decoder.rest()
 
+    async def collect_json(
+        self,
+        *,
+        schema: str | Mapping[str, Any] | None = None,
+        parse: Callable[[str], Any] | None = None,
+    ) -> Any:
+        """Run to the end as JSON, and parse it.
+
+        Args:
+            schema: What it must fit; without one, and without a constraint, any JSON value.
+            parse: Parses the text instead of `json.loads`.
+
+        Raises:
+            ValueError: It was cut off, by `max_tokens` for instance, so that it is no JSON.
+
+        Example:
+            >>> person = await ctx.generate(Sampler.argmax()).collect_json(schema=schema)
+        """
+        if schema is not None:
+            self._constrain(JsonSchema(schema))
+        elif self._constraints.grammar is None:
+            self._constrain(AnyJson())
+        text = await self.collect_text()
+        return json.loads(text) if parse is None else parse(text)
+
     def _needs_steps(self) -> bool:
-        return self._stepped or bool(self._probes) or self.is_done
+        by_the_inferlet = self._speculator is not None or self._constraints.masks
+        return self._stepped or by_the_inferlet or bool(self._probes) or self.is_done
 
     async def _run_at_once(self) -> Completion:
-        completion = await self._context._generate(self._sampler, self._max_tokens, self._stop)
+        async with compiled(self._constraints.grammar, self._context.model) as grammar:
+            completion = await self._context._generate(
+                self._sampler,
+                self._max_tokens,
+                self._stop,
+                grammar=grammar,
+                adapter=self._adapter,
+            )
         self._done = True
         self._generated += len(self._without_stop(completion.tokens))
         return completion
 
     def _without_stop(self, tokens: list[int]) -> list[int]:
         return tokens[:-1] if tokens and tokens[-1] in self._stop else tokens
-
-
-class GenStep:
-    """The next forward pass of a generator; add probes before `execute`.
-
-    Example:
-        >>> async for step in generator:
-        ...     top = step.probe(-1, Distribution(k=2))
-        ...     out = await step.execute()
-    """
-
-    __slots__ = ("_generator", "_sampled", "_slots")
-
-    def __init__(self, generator: Generator) -> None:
-        self._generator = generator
-        self._slots = Slots()
-        self._sampled: SampleHandle | None = self._slots.sample([-1], generator._sampler)
-        for index, probe in generator._probes:
-            self._slots.probe(index, probe)
-
-    def clear_sampler(self) -> GenStep:
-        """Sample nothing: the inferlet picks the token and calls `Generator.accept`.
-
-        Example:
-            >>> step.clear_sampler()
-        """
-        self._slots.samplers.clear()
-        self._sampled = None
-        return self
-
-    def probe(self, index: int, probe: Distribution) -> ProbeHandle:
-        """Attach a probe to this step only.
-
-        Example:
-            >>> top = step.probe(-1, Distribution(k=2))
-        """
-        return self._slots.probe(index, probe)
-
-    async def execute(self) -> Output:
-        """Run it; the sampled token goes into the context with the next step.
-
-        Example:
-            >>> out = await step.execute()
-            >>> out.tokens
-        """
-        generator = self._generator
-        if not generator._context._pending:
-            generator._done = True
-            return Output({"tokens": [], "distributions": []})
-        raw = await run_forward(generator._context, [], self._slots)
-        sampled = raw["tokens"][:1] if self._sampled is not None else []
-        return Output(raw, generator.accept(sampled))

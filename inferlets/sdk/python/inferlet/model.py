@@ -44,6 +44,14 @@ class Tokenizer:
             )
         )
 
+    def vocabulary(self, start: int = 0, stop: int | None = None) -> list[str]:
+        """Tokens `start..stop` as the vocabulary writes them; at most 16,384 at a time.
+
+        Example:
+            >>> digits = [t for t, text in enumerate(tokenizer.vocabulary()) if text.isdigit()]
+        """
+        return list(control("tokenizer.vocabulary", model=self._model, start=start, stop=stop))
+
 
 class Model:
     """One model that the server has loaded.
@@ -56,6 +64,7 @@ class Model:
         max_context_tokens: Longest context.
         eos_tokens: Tokens that end a turn.
         traits: What it can do beyond text, such as "tools".
+        adapters: Names of its LoRA adapters.
 
     Example:
         >>> model = Model.load(runtime.models()[0])
@@ -63,6 +72,7 @@ class Model:
     """
 
     __slots__ = (
+        "adapters",
         "architecture",
         "eos_tokens",
         "max_context_tokens",
@@ -80,6 +90,7 @@ class Model:
         self.max_context_tokens = int(info["max_context_tokens"])
         self.eos_tokens: list[int] = list(info["eos_tokens"])
         self.traits: list[str] = list(info["traits"])
+        self.adapters: list[str] = list(info.get("adapters", ()))
 
     @staticmethod
     def load(name: str) -> Model:
