@@ -62,8 +62,9 @@ async def open_server(*flags: str) -> AsyncIterator[ServerProcess]:
             if port is None:
                 raise PieError(f"the server did not start: {log.read_text()[-2000:]}")
             figures = await trio.to_thread.run_sync(_get, port, "/v1/statistics")
-            engine = next(iter(figures["engines"].values()))
-            assert isinstance(engine, dict)
+            engines = figures["engines"]
+            assert isinstance(engines, dict)
+            engine = next(iter(engines.values()))
             yield ServerProcess(port, int(engine["vocab_size"]))
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _STOP_SECONDS):

@@ -22,7 +22,6 @@ from pie_server.engine.commands import Command, ForwardCommand, GenerateCommand
 from pie_server.engine.engine import Engine
 from pie_server.engine.grammar import Grammar
 from pie_server.engine.queues import CommandQueue, Priority
-from pie_server.engine.sampler import SamplerState
 from pie_server.engine.sampling import SamplingParams
 from pie_server.errors import PieError
 from pie_server.kv import Context
@@ -64,7 +63,7 @@ class Seat:
     def generate(
         self,
         params: SamplingParams,
-        state: SamplerState | None = None,
+        grammar: Grammar | None = None,
         queue: CommandQueue | None = None,
     ) -> None:
         """Decodes all tokens as one command."""
@@ -77,7 +76,8 @@ class Seat:
                 stop_tokens=frozenset(),
                 on_token=None,
                 on_done=self.on_done,
-                state=state,
+                matcher=None if grammar is None else grammar.matcher(),
+                vocab_size=self.engine.checkpoint.config.vocab_size,
                 queue=queue,
             )
         )
@@ -99,7 +99,7 @@ def _penalties(seat: Seat) -> None:
     params = SamplingParams(
         temperature=0.8, seed=seat.seed, repetition_penalty=1.1, frequency_penalty=0.2
     )
-    seat.generate(params, _state(seat, params, None))
+    seat.generate(params)
 
 
 def _biases(seat: Seat) -> None:
@@ -107,8 +107,7 @@ def _biases(seat: Seat) -> None:
 
 
 def _grammar(seat: Seat) -> None:
-    params = SamplingParams()
-    seat.generate(params, _state(seat, params, seat.grammar))
+    seat.generate(SamplingParams(), seat.grammar)
 
 
 def _high_priority(seat: Seat) -> None:
@@ -171,12 +170,6 @@ TECHNIQUES: dict[str, Callable[[Seat], None]] = {
     "probes": _probes,
 }
 PLAIN = "greedy"
-
-
-def _state(seat: Seat, params: SamplingParams, grammar: Grammar | None) -> SamplerState:
-    vocabulary = seat.engine.checkpoint.config.vocab_size
-    matcher = None if grammar is None else grammar.matcher()
-    return SamplerState(params, seat.context.tokens, vocabulary, matcher)
 
 
 def _step(
