@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import ClassVar, cast
+from typing import cast
 
 from pie_server.engine.batch import Answer, DeviceTask, Readout, Sample, SampledToken
 from pie_server.engine.grammar import Matcher
@@ -35,8 +35,6 @@ class Command(ABC):
         blocked_steps: Steps in a row in which there was no page for it.
         reused_tokens: Tokens whose KV was there when it began.
     """
-
-    is_task: ClassVar[bool] = False  # it has a `DeviceTask` instead of rows
 
     def __init__(
         self, context: Context, fill: Sequence[int], queue: CommandQueue | None = None
@@ -281,8 +279,6 @@ class TaskCommand(Command):
     Args:
         on_done: Receives what the task returned, or an error.
     """
-
-    is_task = True
 
     def __init__(
         self,

@@ -231,6 +231,7 @@ class Engine:
             "rows": steps.rows,
             "prefill_tokens": steps.prefill_tokens,
             "decode_tokens": steps.decode_tokens,
+            "tool_seconds": dict(self.residency.tool_times.known()),
             "residency": {
                 "offloaded_now": sum(c.parcel is not None for c in self._all_contexts()),
                 **dataclasses.asdict(self.residency.statistics),

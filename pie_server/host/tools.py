@@ -31,7 +31,7 @@ async def call(host: InstanceHost, request: ToolCallRequest) -> JsonValue:
     parked = [host.context(identifier) for identifier in request.contexts]
     session.emit(
         "tool_call",
-        {"call_id": call_id, "name": request.name, "arguments": request.arguments},  # type: ignore[dict-item]
+        {"call_id": call_id, "name": request.name, "arguments": request.arguments},  # type: ignore[dict-item] # JSON
     )
     for held in parked:
         usual = held.engine.residency.tool_times.expected_seconds(request.name)

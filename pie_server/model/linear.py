@@ -161,5 +161,5 @@ def quantize_int8(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _prepacks_bf16() -> bool:
-    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call] # torch
     return bool(available and torch.ops.mkldnn._is_mkldnn_bf16_supported())

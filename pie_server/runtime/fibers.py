@@ -187,7 +187,7 @@ class FiberEngine:
         return self._error(_BLOCKING_CALL)
 
     def _error(self, message: bytes) -> int:
-        return self._library.new_error(message)  # type: ignore[no-any-return]
+        return self._library.new_error(message)  # type: ignore[no-any-return] # ctypes
 
     def _forget(self, identity: int) -> None:
         self._fibers.pop(identity, None)

@@ -220,7 +220,7 @@ class Instance:
             if self._admit(head.id, operation)
         ]
         if accepted:
-            self._host.submit(accepted, self)  # type: ignore[arg-type]
+            self._host.submit(accepted, self)  # type: ignore[arg-type] # parsed JSON
 
     def _admit(self, operation_id: int, operation: dict[str, object]) -> bool:
         limit = self._limits.operations_in_flight

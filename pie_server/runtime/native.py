@@ -48,7 +48,7 @@ async def run_native(
         arguments = program.check(arguments)
         text = await _run(program, arguments, host, limits)
         check_output(text, limits)
-        return json.loads(text)  # type: ignore[no-any-return]
+        return json.loads(text)  # type: ignore[no-any-return] # JSON
     finally:
         host.close()
 

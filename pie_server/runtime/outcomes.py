@@ -37,7 +37,7 @@ def result_of(returned: Returned, limits: InstanceLimits) -> JsonValue:
         raise error_of_guest(described if isinstance(described, dict) else {})
     check_output(returned.text, limits)
     try:
-        return json.loads(returned.text)  # type: ignore[no-any-return]
+        return json.loads(returned.text)  # type: ignore[no-any-return] # JSON
     except ValueError as error:
         raise GuestTrapped(f"the inferlet's result is not JSON: {error}") from None
 

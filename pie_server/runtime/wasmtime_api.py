@@ -185,7 +185,7 @@ class Library:
             ) from None
         function.restype = _TYPES[result]
         function.argtypes = [_TYPES[argument] for argument in arguments.split()]
-        return function  # type: ignore[no-any-return]
+        return function  # type: ignore[no-any-return] # ctypes
 
     def restrict(self, config: Any) -> None:
         """Give a configuration exactly our features."""

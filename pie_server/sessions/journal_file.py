@@ -221,7 +221,7 @@ def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
 
 
 def _session_row(row: Sequence[object]) -> SessionRow:
-    fields = SessionRow(*row[:11])  # type: ignore[arg-type]
+    fields = SessionRow(*row[:11])  # type: ignore[arg-type] # columns in this order
     return fields._replace(native=bool(fields.native), detached=bool(fields.detached))
 
 

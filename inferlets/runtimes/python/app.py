@@ -84,7 +84,7 @@ class WitWorld(wit_world.WitWorld):
             host.submit, host.wait, limits["operations_in_flight"], limits["operation_bytes"]
         )
         printed = [_Printed(scheduler, "info"), _Printed(scheduler, "warning")]
-        sys.stdout, sys.stderr = printed  # type: ignore[assignment]
+        sys.stdout, sys.stderr = printed  # type: ignore[assignment] # they only write
         scheduler.before_wait = lambda: [stream.send() for stream in printed] and None
         time.sleep = _refuse_sleep
         random.seed()  # the snapshot's state would repeat in every instance

@@ -40,7 +40,7 @@ def load(source: str, filename: str, module_name: str = MODULE_NAME) -> Callable
     main = getattr(module, "main", None)
     if not callable(main):
         raise InvalidProgram(f"the source defines no `main`; an inferlet is `{_SIGNATURE}`")
-    return main  # type: ignore[no-any-return]
+    return main  # type: ignore[no-any-return] # checked to be callable
 
 
 async def call(main: Callable[[Any], Any], arguments: Any) -> Any:

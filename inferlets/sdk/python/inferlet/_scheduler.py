@@ -102,7 +102,7 @@ class _Task:
         except BaseException as failure:
             self._end(None, failure)
         else:
-            return wanted  # type: ignore[no-any-return]
+            return wanted  # type: ignore[no-any-return] # a future knows no type
         return None
 
     def _end(self, value: object, error: BaseException | None) -> None:

@@ -63,7 +63,7 @@ class Task(Generic[T]):
         error = self._seen_error()
         if error is not None:
             raise error
-        return self._value  # type: ignore[no-any-return]
+        return self._value  # type: ignore[no-any-return] # set before
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self.join().__await__()
