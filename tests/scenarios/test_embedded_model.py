@@ -84,7 +84,13 @@ def test_no_phrasing_is_both_trained_and_held_out() -> None:
     for table in tables:
         assert table.train
         assert table.held_out
-        assert not set(table.train) & set(table.held_out)
+        assert not {Draw(seed, "train").phrase(table) for seed in range(200)} & set(table.held_out)
+
+
+def test_alternatives_of_a_wording_are_all_drawn() -> None:
+    table = phrases("(Hi|Hello,)( there|) {x}!\nHey", "Hello, {x}!")
+    drawn = {Draw(seed, "train").phrase(table) for seed in range(100)}
+    assert drawn == {"Hi there {x}!", "Hello, there {x}!", "Hi {x}!", "Hey"}
 
 
 @pytest.mark.parametrize("split", ["train", "held_out"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,9 +49,16 @@ ENDS = words(
 """Letter groups of English, so that made-up words pass through all of a tokenizer's pieces."""
 
 
+SPACES = re.compile(" +")
+ALTERNATIVES = re.compile(r"\(([^()|]*(?:\|[^()|]*)+)\)")
+
+
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """Wordings of one thing: some for training, others for evaluation only."""
+    """Wordings of one thing: some for training, others for evaluation only.
+
+    `(one|another|)` in a training wording stands for any of its alternatives.
+    """
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
@@ -86,8 +94,17 @@ class Draw:
         return self.random.choice(choices)
 
     def phrase(self, wordings: Phrases) -> str:
-        """Return a wording of this split."""
-        return self.random.choice(wordings.train if self.split == "train" else wordings.held_out)
+        """Return a wording of this split; alternatives never add up to a held-out one."""
+        if self.split == "held_out":
+            return self.random.choice(wordings.held_out)
+        while True:
+            text = ALTERNATIVES.sub(self._alternative, self.random.choice(wordings.train))
+            text = SPACES.sub(" ", text).strip()
+            if text not in wordings.held_out:
+                return text
+
+    def _alternative(self, group: re.Match[str]) -> str:
+        return self.random.choice(group[1].split("|"))
 
     def number(self, low: int, high: int) -> int:
         """Return an integer of this split in [low, high], spread evenly over magnitudes."""

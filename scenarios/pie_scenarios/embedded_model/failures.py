@@ -33,7 +33,23 @@ BY_ZERO = phrases(
     {a} divided by zero
     {a} split by zero
     the quotient of {a} and 0
-    {b} + {a} / 0""",
+    {b} + {a} / 0
+    {a} / zero
+    {a} ÷ 0
+    {a} : 0
+    ({a}|the number {a}|the value {a}) divided by nothing
+    ({a}|the amount {a}) (shared|divided|distributed) (among|between) (0|zero) people
+    the quotient of {a} and zero
+    the ratio of {a} to (zero|0)
+    the (result|outcome|value) of dividing {a} by (zero|0)
+    the division of {a} by (zero|0)
+    the (fraction|quotient|ratio) {a}/0
+    the fraction with numerator {a} and denominator (zero|0)
+    the (value|result|outcome) of (the division|) {a} (/|divided by) 0
+    {a} (split|divided|cut) into (zero|0) (equal|) parts
+    {b} + {a} (divided by|split by|:) (0|zero)
+    {b} + {a}/(0|zero)
+    {b} + the (quotient|ratio) of {a} and 0""",
     "the number {a} divided by zero\n{a} over 0",
 )
 PYTHON_ERRORS = (

@@ -25,30 +25,63 @@ from pie_scenarios.embedded_model.wording import listed, styled
 JOINED = phrases(
     """{x} and {y}
     {x} and {y}
+    {x} and {y}
+    {x} and {y}
+    {x} and {y}
     {x} and also {y}
     {x} and in addition {y}
-    {x} and then {y}
-    {x} and besides {y}
+    {x} and (then|next|after that|afterwards) {y}
+    {x} and besides( that|) {y}
     {x}, also {y}
     {x}, and {y}
-    {x}; {y}""",
+    {x}; {y}
+    {x}, (then|next|besides) {y}
+    {x}; (also|then|and|next|besides that) {y}
+    {x} and (as well|likewise|at the same time|on top of that) {y}
+    {x}, and (while you are at it|while we are at it|at the same time|in the same go) {y}
+    {x}. (Oh and|And|Also|And also) {y}
+    {x} and, (if you can|please|if possible|while you are at it), {y}
+    {x}, and (after that|besides|secondly|second|finally|last of all) {y}
+    {x} & {y}
+    {x}, (as a second question|as a second thing|secondly), {y}
+    {x} (and separately|and apart from that|and as a second thing) {y}
+    (Two things|Two requests|Two tasks|Both of these, please|I need two things): {x}; {y}
+    (Please do both|Please answer both|Help me with both|Do both of these): {x}, and {y}
+    (First|Firstly|First of all): {x}; (second|next|then): {y}
+    1) {x}, 2) {y}
+    a) {x}, b) {y}""",
     """{x} and additionally {y}
     {x}, and also {y}""",
 )
 SEPARATE = phrases(
     """{x} {y}
     {x} {y}
+    {x} {y}
+    {x} {y}
     {x} And {z}
-    {x} Then: {z}
+    {x} And also {z}
+    {x} (Then|Next|After that|One more|Second|And another thing): {z}
     {x} Then {z}
-    {x} Next: {z}
-    {x} After that: {z}
-    {x} One more: {z}
-    First: {x} Second: {y}
-    I have a question. {x} {y}
+    {x} (Next|After that|Besides that|Secondly|Besides|In addition|Afterwards), {z}
+    {x} (One more|Another one|The next one|The other one|My other question): {y}
+    (First|Firstly|First of all): {x} (Second|Secondly|Then|Next|After that): {y}
+    I have (a question|something to ask|a problem|something for you). {x} {y}
     {x} Also, {z}
-    {x} And also: {z}
-    Two questions: {x} {y}""",
+    {x} And (also|besides|finally|next|in addition): {z}
+    (Two|Here are two|Just two|My two) (questions|things|requests|tasks): {x} {y}
+    (Question one|Number one|Part one): {x} (Question two|Number two|Part two): {y}
+    1. {x} 2. {y}
+    1) {x} 2) {y}
+    a. {x} b. {y}
+    {x} (While you are at it|While we are at it|At the same time|On top of that), {z}
+    {x} (Another|A second|A different|One more) (question|thing|request): {z}
+    {x} (Apart from that|Separately|On another note|Something else|By the way): {z}
+    {x} (That is one thing|That is the first|That is my first question). (The other|The second): {z}
+    (Please answer both|Please do both|I need both of these|Help me with both). {x} {y}
+    (I want to know two things|I need two things|There are two things I need). {x} {y}
+    {x} (Once you are done|When you have that|When that is done|And if you have time), {z}
+    {x} (I also have this|I have another one|There is one more|And here is another): {z}
+    {x} Plus, {z}""",
     """{x} And then: {z}
     I have two questions. {x} {y}""",
 )
@@ -88,17 +121,37 @@ def joined(draw: Draw, questions: list[str]) -> str:
 
 PARALLEL_FRAMES = phrases(
     """What are {x}?
-    Calculate {x}.
-    Compute {x}.
     What is {x}?
-    I need {x}.
-    Give me {x}.
-    Tell me {x}.
+    What is {x}?
+    (Calculate|Compute|Find|Work out|Determine|Evaluate) {x}.
+    (Calculate|Compute|Figure out) {x}( for me|, please|).
+    I (need|want|have to know) {x}.
+    (Give|Tell|Show|Get) me {x}.
+    {x}
     {x}
     {x}?
-    Please calculate {x}.
-    How much are {x}?
-    Work out {x}.""",
+    {x}(, please|, please.| please)
+    Please (calculate|compute|give me|tell me|solve|do) {x}.
+    How much (are|is) {x}?
+    (Can|Could) you (calculate|compute|work out|find|give me) {x}?
+    (Can|Could) you (do|solve|work out) (these|the following)(, please|)(:|?) {x}
+    I need the (results|answers|values) (of|for) {x}.
+    What are the (results|values) of {x}?
+    What (are the answers to|are the solutions to|do I get for|do you get for) {x}?
+    (Do|Solve|Calculate|Compute|Work out) (these|the following|each of these|all of these): {x}
+    (Some|A few|My) (sums|calculations|exercises|problems|tasks) (to do|for you|to solve): {x}
+    (These|The following) (need|have) to be (calculated|worked out|solved): {x}
+    (Results|Answers|Values)(, please:| for|:) {x}
+    What do {x} each (make|equal|come to|give)?
+    How much do {x} each (make|come to|amount to)?
+    I need (help|a hand) with {x}.
+    Help me (with|calculate|find|work out) {x}.
+    I am (trying to work out|looking for|working on|stuck on) {x}.
+    (Find out|Check|See|I wonder|I forgot) what {x} are.
+    Let's (calculate|compute|work out|do) {x}.
+    (My homework|My worksheet|The exercise|My list) has (these|the following): {x}
+    Use (a tool|your tools) to (find|get|calculate|compute) {x}.
+    (One by one|Separately|Each on its own), please (calculate|compute) {x}""",
     """Please work out {x}.
     What would {x} be?
     Find {x}, please.""",
