@@ -23,7 +23,7 @@ STEPS = (
             and then add {n}( to the result| to it| more|)
             then (increase|raise) it by {n}
             after that add {n}
-            (next|afterwards|after this) add {n}( to it| to the result|)
+            (next|afterwards) add {n}( to it| to the result|)
             (then|next) (increase|raise) (the result|the answer|the outcome) by {n}
             add {n} to the (result|answer|outcome)
             add {n} to (what you get|what comes out|the number you get)
@@ -47,7 +47,7 @@ STEPS = (
             and then subtract {n} from the (result|answer|outcome)
             then take away {n}
             after that subtract {n}
-            (next|afterwards|after this) (subtract|take away|deduct) {n}
+            (next|afterwards) (subtract|take away|deduct) {n}
             (then|next) (decrease|reduce|lower) (it|the result|the answer) by {n}
             subtract {n} from the (result|answer|outcome)
             (subtract|take|deduct) {n} from (what you get|what comes out|the number you get)
@@ -71,7 +71,7 @@ STEPS = (
             and then multiply the (result|answer|outcome) by {n}
             then take it times {n}
             after that multiply by {n}
-            (next|afterwards|after this) multiply (it |the result |)by {n}
+            (next|afterwards) multiply (it |the result |)by {n}
             multiply the (result|answer|outcome) by {n}
             multiply (what you get|what comes out|the number you get) by {n}
             and multiply the (result|answer|outcome|total) (by|with) {n}
@@ -92,7 +92,7 @@ STEPS = (
             then divide it by {n}
             and then divide the (result|answer|outcome) by {n}
             after that divide by {n}
-            (next|afterwards|after this) divide (it |the result |)by {n}
+            (next|afterwards) divide (it |the result |)by {n}
             divide the (result|answer|outcome) by {n}
             divide (what you get|what comes out|the number you get) by {n}
             and divide the (result|answer|outcome|total) by {n}
@@ -113,7 +113,7 @@ STEPS = (
             """then double it
             and then double (it|the result|the answer)
             after that double it
-            (next|afterwards|after this) double (it|the result|the answer)
+            (next|afterwards) double (it|the result|the answer)
             double the (result|answer|outcome)
             double (what you get|what comes out|the number you get)
             and double the (result|answer|outcome|total)
@@ -133,7 +133,7 @@ STEPS = (
             """then square it
             and then square (it|the result|the answer)
             after that square it
-            (next|afterwards|after this) square (it|the result|the answer)
+            (next|afterwards) square (it|the result|the answer)
             square the (result|answer|outcome)
             square (what you get|what comes out|the number you get)
             and square the (result|answer|outcome|total)
@@ -158,7 +158,7 @@ CHAIN_FRAMES = phrases(
     {x}. {S}.
     Please {x}, {s}.
     Please {x} and {s}( for me|).
-    (Can|Will) you {x}, {s}?
+    Can you {x}, {s}?
     (Can|Could) you (first|please|quickly) {x} and {s}?
     (Step by step|In steps|One step at a time|Stepwise|In order): {x}, {s}.
     First( of all|,|) {x}. {S}.
@@ -195,13 +195,13 @@ FOLLOW_FRAMES = phrases(
     Now {s}.
     And {s}?
     And {s}(.|, please.)
-    (Can|Will) you {s}?
+    Can you {s}?
     Can you (now|also|then|please) {s}?
     Please {s}.
-    (Please|Now please|Then please|And please) {s}( for me|).
-    (Ok|Okay|Alright|Fine|Good), now {s}.
+    (Please|Now please|Then please) {s}( for me|).
+    (Ok|Okay), now {s}.
     (Good|Fine|Nice|Right|Perfect|Cool|Well), {s}.
-    (Thanks|Thank you|Good|Nice|Perfect|I see)(.|!) Now {s}.
+    (Thanks|Thank you|I see)(.|!) Now {s}.
     (Next|Then|After that|In the next step)(,|) {s}.
     (Now|Then|Next) (I want you to|you should|I need you to) {s}.
     What (do I get|is the result|comes out) (if|when) I {s}?
@@ -228,7 +228,7 @@ FOLLOW_STEPS = (
             """add {n}
             add {n}
             add {n} (to that|to it|to this|more)
-            add {n} to the (answer|last number|number you got|previous result|total)
+            add {n} to the (last number|number you got|previous answer)
             increase (it|that|this|the answer|the result) by {n}
             (raise|lift) (it|that|the number|the answer) by {n}
             add (another|a further) {n}( to it| to that|)
@@ -250,7 +250,7 @@ FOLLOW_STEPS = (
             subtract {n}
             subtract {n} from (that|it|this)
             take away {n}( from it| from that|)
-            subtract {n} from the (answer|last number|number you got|previous result|total)
+            subtract {n} from the (last number|number you got|previous answer)
             (decrease|reduce|lower|cut) (it|that|this|the answer|the result) by {n}
             take {n} (away|off)( from it| from that|)
             (deduct|remove) {n}( from it| from that| from the answer|)
@@ -270,7 +270,7 @@ FOLLOW_STEPS = (
             """multiply by {n}
             multiply by {n}
             multiply (that|it|this) by {n}
-            multiply the (answer|last number|number you got|previous result|total) (by|with) {n}
+            multiply the (last number|number you got|previous answer) (by|with) {n}
             multiply (that|it|this) with {n}
             take (it|that|this|the answer|the result) times {n}
             multiply (that|it) by (a factor of|the number) {n}
@@ -290,7 +290,7 @@ FOLLOW_STEPS = (
             """divide by {n}
             divide by {n}
             divide (that|it|this) by {n}
-            divide the (answer|last number|number you got|previous result|total) by {n}
+            divide the (last number|number you got|previous answer) by {n}
             split (that|it|this|the answer|the result) into {n} equal (parts|shares|pieces)
             share (that|it|the result|the answer) (equally|evenly|fairly) (among|between) {n}
             cut (that|it|the result) into {n} equal (parts|pieces)
@@ -329,7 +329,7 @@ FOLLOW_STEPS = (
         phrases(
             """square it
             square that
-            square (this|the answer|the number|the last number)
+            square (this|the number|the last number)
             multiply (it|that|this|the result|the answer) (by|with) itself
             take (it|that|the answer|the result) times itself
             take the square of (it|that|the answer|the result)
@@ -337,7 +337,7 @@ FOLLOW_STEPS = (
             raise (it|that|the answer) to the (second power|power of two)
             square the (number|result|answer) (you got|you gave me|from before)
             take (it|that|the answer|the result) and square it
-            square the previous (result|answer|number)
+            square the previous (answer|number)
             (calculate|work out|compute) (that|the result|the answer) (squared|times itself)
             find the square of (it|that|this|the answer)
             (lift|take|bring) (it|that) to the second power""",
@@ -349,7 +349,7 @@ FOLLOW_STEPS = (
         phrases(
             """halve it
             halve that
-            halve (this|the answer|the number|the last number)
+            halve (this|the number|the last number)
             (cut|split) (it|that|this|the answer|the result) in (half|two)
             divide (it|that|this|the result|the answer) by two
             make (it|that) half as (big|large)
@@ -357,7 +357,7 @@ FOLLOW_STEPS = (
             (calculate|work out|compute) half of (it|that|the result|the answer)
             halve the (number|result|answer) (you got|you gave me|from before)
             take (it|that|the answer|the result) and halve it
-            halve the previous (result|answer|number)
+            halve the previous (answer|number)
             (split|divide) (it|that|the answer) into two equal (parts|halves|shares)
             share (it|that|the result) (equally|evenly) between two( people|)
             find half of (it|that|this|the answer)

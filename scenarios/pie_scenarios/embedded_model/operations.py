@@ -59,7 +59,7 @@ OPERATIONS = (
             combine {a} (and|with) {b} into one (total|sum)
             increase {a} by {b}
             (raise|top up) {a} by {b}
-            (total|total up) {a} and {b}
+            total {a} and {b}
             count {a} and {b} together
             (join|combine) the (amounts|numbers|values) {a} and {b} by adding them
             (find out|work out|figure out) (what {a} and {b} make together|what {a} plus {b} is)
@@ -218,12 +218,12 @@ OPERATIONS = (
             """square {a}
             square the (number|value|amount|figure) {a}
             multiply {a} (by|with) itself
-            (calculate|compute|work out|find|determine) the square of {a}
+            (calculate|work out|find) how much {a} (squared|times itself) is
             (calculate|compute|work out|find) {a} (squared|times itself)
             raise {a} to the (second power|power of two)
             (take|start with|begin with) {a} and (square it|multiply it by itself)
             take {a} times itself
-            (form|get|build) the square of {a}
+            multiply {a} by the same number again
             (find|work out) the area of a square with (side|sides of) {a}
             (find out|figure out|see) what {a} (squared|times itself) is
             (lift|take) {a} to the (second power|power of two)
@@ -270,7 +270,7 @@ OPERATIONS = (
             the (answer|result) (if|when) {a} is raised to (the power of |){s}
             a product of {s} factors that are all {a}
             pow({a}, {s})
-            {a} (lifted|taken|brought) to the power (of |){s}
+            {a} (lifted|taken|brought) to the power of {s}
             the (value|amount) of {a} to the power (of |){s}
             base {a}(,| and| with) exponent {s}""",
             """{a} raised to the power {s}
@@ -280,8 +280,8 @@ OPERATIONS = (
             """raise {a} to the power of {s}
             raise {a} to the power {s}
             (lift|bring|take) {a} to the power (of |){s}
-            raise {a} to {s}
-            raise the (base|value|amount) {a} to the power (of |){s}
+            (take|lift) {a} to the {s}
+            raise {a} to the {s}
             (calculate|compute|work out|find|determine) {a} to the power (of |){s}
             (calculate|compute|work out|find) {a}(^|**| ^ ){s}
             (take|start with|begin with) {a} and raise it to the power (of |){s}
@@ -317,9 +317,9 @@ OPERATIONS = (
         ),
         phrases(
             """take the (square |)root of {q}
-            (find|get|extract|determine) the square root of {q}
+            find the square root of {q}
             (find|work out|get|extract|calculate) the root of {q}
-            (calculate|work out|figure out) the square root of {q}
+            (work out|figure out) the square root of {q}
             (calculate|work out|compute|do) sqrt( of|) {q}
             (calculate|work out|compute|do) sqrt({q})
             (take|start with) {q} and take (the|its) (square |)root
@@ -381,7 +381,7 @@ OPERATIONS = (
             """take {p}% of {a}
             take {p} (percent|per cent) of {a}
             find {p}% of {a}
-            (calculate|work out|find|determine) {p}(%| percent) of {a}
+            (work out|figure out) {p}(%| percent) of {a}
             (calculate|work out|figure out) a (share|part|portion) of {p}(%| percent) of {a}
             (take|start with) {a} and take {p}(%| percent) of it
             (find out|figure out|see) (how much|what) {p}(%| percent) of {a} is
@@ -431,7 +431,7 @@ OPERATIONS = (
             (calculate|compute|find) {p}(%| percent) more than {a}
             (calculate|work out) the price of {a} (plus|with) {p}% tax
             make {a} (bigger|larger|higher) by {p}(%| percent)
-            (work out|find) (a salary|a rent|a wage) of {a} after a {p}% (raise|rise)""",
+            work out (a salary|a rent|a wage) of {a} after a {p}% (raise|rise)""",
             """add {p} percent to {a}""",
         ),
         "{a}*(100+{p})/100",
@@ -445,7 +445,7 @@ OPERATIONS = (
             {a} (reduced|lowered|cut|decreased) by {p}%
             the price of {a} after a {p}% (discount|reduction|price cut)
             {p}(%| percent) (less|lower) than {a}
-            {a} (minus|less) a (discount|reduction|rebate) of {p}(%| percent)
+            {a} (minus|less) a (reduction|rebate) of {p}(%| percent)
             the (sale|reduced) price of (something|a ticket) at {a} with {p}% off
             a price of {a} that (goes|went|has gone) down by {p}(%| percent)
             (a price|an amount|a bill) of {a} (cut|reduced|lowered) by {p}(%| percent)
@@ -460,7 +460,7 @@ OPERATIONS = (
             """decrease {a} by {p}%
             reduce {a} by {p} (percent|per cent)
             take {p}% off {a}
-            (lower|cut|decrease|shrink) {a} by {p}(%| percent)
+            (bring|take) {a} down by {p}(%| percent)
             (knock|take) {p}(%| percent) off (a price of |){a}
             (subtract|deduct) {p}(%| percent) from {a}
             (take|start with) {a} and (take {p}% off|lower it by {p} percent|cut it by {p}%)
@@ -470,7 +470,7 @@ OPERATIONS = (
             (calculate|compute|find) {p}(%| percent) less than {a}
             (calculate|work out) the price of {a} (with|after) a {p}% discount
             make {a} (smaller|lower|cheaper) by {p}(%| percent)
-            (discount|mark down) {a} by {p}(%| percent)""",
+            mark down {a} by {p}(%| percent)""",
             """reduce {a} by {p}%""",
         ),
         "{a}*(100-{p})/100",
@@ -484,7 +484,7 @@ OPERATIONS = (
             {a} (divided by|split in) two
             {a} split (two ways|into two equal parts|down the middle)
             (1/2|one-half) of {a}
-            the half of {a}
+            {a} times one half
             half as (much|many) as {a}
             a number half as (big|large|high) as {a}
             the number that is half (of |){a}
@@ -499,7 +499,7 @@ OPERATIONS = (
             """halve {a}
             cut {a} in (half|two)
             halve the (number|amount|value|figure) {a}
-            split {a} (in half|in two|into halves|down the middle)
+            split {a} (in two|into halves|down the middle)
             (split|cut|divide) {a} into two equal (parts|halves|shares)
             divide {a} by two
             (take|find|get|work out|calculate) (one |)half of {a}
@@ -525,7 +525,7 @@ OPERATIONS = (
             (twice|two times) as (much|many) as {a}
             a number (twice|two times) as (big|large|high) as {a}
             the number that is (double|twice) {a}
-            (double|twice) the (amount|figure|quantity) {a}
+            double the (amount|figure|quantity) {a}
             the (result|outcome) of doubling {a}
             the (answer|result) (if|when) {a} is doubled
             the number (you get|I get|that comes out) by doubling {a}
@@ -535,7 +535,7 @@ OPERATIONS = (
         ),
         phrases(
             """double {a}
-            double the (number|amount|figure|quantity) {a}
+            double the number {a}
             multiply {a} (by|with) two
             take {a} (twice|two times|times two)
             (find|get|calculate|work out) (twice|double) {a}
@@ -563,7 +563,7 @@ OPERATIONS = (
             three times as (much|many) as {a}
             a number three times as (big|large|high) as {a}
             the number that is (triple|three times) {a}
-            (triple|three times) the (amount|figure|quantity) {a}
+            triple the (amount|figure|quantity) {a}
             the (result|outcome) of tripling {a}
             the (answer|result) (if|when) {a} is tripled
             the number (you get|I get|that comes out) by tripling {a}
@@ -573,7 +573,7 @@ OPERATIONS = (
         ),
         phrases(
             """(triple|treble) {a}
-            triple the (number|amount|figure|quantity) {a}
+            triple the number {a}
             multiply {a} (by|with) three
             take {a} (three times|times three)
             (find|get|calculate|work out) (three times|triple) {a}
@@ -621,7 +621,7 @@ OPERATIONS = (
             {a} split (three ways|into three equal parts|into thirds)
             a third (share|part) of {a}
             the third part of {a}
-            one third of the (number|amount|value) {a}
+            one third of the (amount|value) {a}
             one of three equal (parts|shares|pieces) of {a}
             (each|one) share (if|when) three (people|friends) split {a} (equally|evenly)
             (each|one) part (if|when) {a} is (cut|split|divided) into three equal parts
@@ -713,7 +713,7 @@ LISTS = (
     (
         phrases(
             """the (average|mean) of {l}
-            the (average|arithmetic mean) of the (numbers|values|figures) {l}
+            the average of the (numbers|values|figures) {l}
             the (mean|average) value of {l}
             the arithmetic (mean|average) of {l}
             the (average|mean) (if|when) (the values|the scores|the grades|my marks) are {l}
@@ -737,9 +737,9 @@ LISTS = (
             """the (largest|greatest|highest|biggest) of {l}
             the maximum (of|among|over|in) {l}
             the biggest (of|among|out of) {l}
-            the largest (number|value|one) (of|in|out of) {l}
+            the largest (number|value|one) (of|out of) {l}
             the biggest (number|value|one) (among|of|in) {l}
-            the (highest|greatest|top) (number|value|one) (among|of|in) {l}
+            the (highest|greatest|top) (number|value|one) (of|in) {l}
             the max of {l}
             the (maximum|largest) value of {l}
             max({l})
@@ -748,7 +748,7 @@ LISTS = (
             the (largest|biggest|highest) out of {l}
             the (biggest|largest|highest) (number|value) in the list {l}
             the (top|upper) end of {l}
-            the (record|peak) among {l}""",
+            the (peak|top value) of {l}""",
             """the largest number among {l}
             the maximum of the numbers {l}""",
         ),
@@ -759,9 +759,9 @@ LISTS = (
             """the (smallest|least|lowest|littlest) of {l}
             the minimum (of|among|over|in) {l}
             the lowest (of|among|out of) {l}
-            the smallest (number|value|one) (of|in|out of) {l}
+            the smallest (number|value|one) (of|out of) {l}
             the lowest (number|value|one) (among|of|in) {l}
-            the (least|bottom) (number|value|one) (among|of|in) {l}
+            the (least|bottom) (number|value|one) (of|in) {l}
             the min of {l}
             the (minimum|smallest) value of {l}
             min({l})

@@ -37,9 +37,9 @@ JOINED = phrases(
     {x}; {y}
     {x}, (then|next|besides) {y}
     {x}; (also|then|and|next|besides that) {y}
-    {x} and (as well|likewise|at the same time|on top of that) {y}
+    {x} and (as well|at the same time|on top of that) {y}
     {x}, and (while you are at it|while we are at it|at the same time|in the same go) {y}
-    {x}. (Oh and|And|Also|And also) {y}
+    {x}. (Oh and|And|Also) {y}
     {x} and, (if you can|please|if possible|while you are at it), {y}
     {x}, and (after that|besides|secondly|second|finally|last of all) {y}
     {x} & {y}
@@ -69,7 +69,7 @@ SEPARATE = phrases(
     {x} Also, {z}
     {x} And (also|besides|finally|next|in addition): {z}
     (Two|Here are two|Just two|My two) (questions|things|requests|tasks): {x} {y}
-    (Question one|Number one|Part one): {x} (Question two|Number two|Part two): {y}
+    Question one: {x} Question two: {y}
     1. {x} 2. {y}
     1) {x} 2) {y}
     a. {x} b. {y}
@@ -124,7 +124,7 @@ PARALLEL_FRAMES = phrases(
     What is {x}?
     What is {x}?
     (Calculate|Compute|Find|Work out|Determine|Evaluate) {x}.
-    (Calculate|Compute|Figure out) {x}( for me|, please|).
+    (Calculate|Compute|Figure out) {x}( for me| for us|).
     I (need|want|have to know) {x}.
     (Give|Tell|Show|Get) me {x}.
     {x}

@@ -27,10 +27,10 @@ NOUN_FRAMES = phrases(
     How much is {x}?
     How much is {x}?
     (Calculate|Compute|Find|Work out|Determine) {x}.
-    (Calculate|Compute|Find|Work out|Figure out) {x}( for me| for us|, please|).
+    (Calculate|Find|Work out|Figure out) {x}( for me| for us|, please|).
     Can you (calculate|find|compute|work out) {x}?
-    Can you (figure out|determine|give me|get me|show me|help me with) {x}(, please|)?
-    Could you (calculate|compute|find|work out|determine|give me) {x}( for me|, please|)?
+    Can you (figure out|determine|give me|show me|help me with) {x}(, please|)?
+    Could you (calculate|compute|find|determine|give me) {x}( for me|, please|)?
     (Tell|Show|Give) me {x}.
     Please (tell me|calculate|give me|show me|determine) {x}.
     I (need|want|need to have) {x}.
@@ -168,7 +168,7 @@ OPENERS = phrases(
     Good (morning|afternoon|day)!
     Good (morning|afternoon|day),
     Hi there!
-    (Hi|Hey) (there|again|everyone),
+    (Hi|Hey) (again|everyone|assistant),
     (Hello|Hi|Hey) (again|assistant|everybody|friend)!
     One (more |last |quick |)thing:
     (Just one|My next|My first|The) question:
