@@ -135,6 +135,26 @@ class DeviceTask(Protocol):
 
 
 @dataclass(slots=True)
+class DecodeRun:
+    """Steps that the device takes one after the other: each row is fed the token it has chosen.
+
+    Whoever laid the batch out reserved the slots. The loop takes the results in while the device
+    is at the next step.
+
+    Attributes:
+        steps: Most steps, the first included.
+        stop_tokens: Behind one of these a row goes no further, and so ends the run.
+        recipes: How the tokens that each row chooses are computed.
+        interrupted: The step under way is the last one; set by the loop when there is other work.
+    """
+
+    steps: int
+    stop_tokens: list[frozenset[int]]
+    recipes: list[Recipe]
+    interrupted: bool = False
+
+
+@dataclass(slots=True)
 class Batch:
     """Everything one step needs.
 
@@ -143,6 +163,8 @@ class Batch:
             may be read by one entry and written by the next.
         readouts: What is wanted of the forward pass, by flat token index.
         token_count: Tokens of all rows.
+        run: Whether the device may go on by itself. Then each row feeds one token, and the readouts
+            are one `Sample` a row.
     """
 
     number: int
@@ -150,17 +172,28 @@ class Batch:
     rows: list[Row] = field(default_factory=list)
     readouts: list[Readout] = field(default_factory=list)
     token_count: int = 0
+    run: DecodeRun | None = None
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.rows and not self.prelude
 
+    def interrupt(self) -> None:
+        """There is other work: the step under way is the last one."""
+        if self.run is not None:
+            self.run.interrupted = True
+
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """Answers in the order of the batch's readouts and tasks."""
+    """Answers in the order of the batch's readouts and tasks.
+
+    Attributes:
+        last: Whether the device is done with the batch; only a decode run has other results.
+    """
 
     answers: list[Answer]
     task_results: list[object]
     seconds: float
+    last: bool = True

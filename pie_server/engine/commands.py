@@ -232,6 +232,16 @@ class GenerateCommand(Command):
         self.logprob = 0.0
         self.finish_reason = ""
 
+    @property
+    def stop_tokens(self) -> frozenset[int]:
+        """Tokens that end the generation."""
+        return self._stop_tokens
+
+    @property
+    def remaining_tokens(self) -> int:
+        """Most tokens that are still to be generated."""
+        return self._max_tokens - len(self.generated)
+
     def begin(self) -> None:
         super().begin()
         if self._params.needs_state or self._matcher is not None:

@@ -7,19 +7,23 @@ contexts, queues or guests.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
 
-from pie_server.engine.attention import BatchLayout, attention_for
-from pie_server.engine.batch import Batch, DeviceTask, Row, Sample, StepResult
-from pie_server.engine.grammar_masks import MaskFiller
+from pie_server.engine.attention import attention_for
+from pie_server.engine.batch import Batch, DecodeRun, DeviceTask, Row, Sample, StepResult
+from pie_server.engine.grammar_masks import MaskFiller, constrained_rows
 from pie_server.engine.page_moves import PageMove
 from pie_server.engine.readouts import read_out
+from pie_server.engine.sampler import Choice, choose
+from pie_server.engine.sampling import uniform
+from pie_server.engine.step_inputs import StepInputs
 from pie_server.errors import DeviceError
-from pie_server.kv import PageCopy
-from pie_server.model.adapters import Adapter, AdapterRows
+from pie_server.kv import PLAIN, PageCopy
+from pie_server.model.adapters import Adapter
 from pie_server.model.decoder import Decoder
 from pie_server.model.kv_cache import KvCache
 
@@ -31,12 +35,17 @@ class ModelRunner:
         model: The loaded weights.
         pages: Number of physical KV pages to allocate.
         page_size_tokens: Slots of a page.
+
+    Attributes:
+        ahead: Whether a step of a decode run is launched before the tokens of the one before have
+            been read. Of use where the device works on its own.
     """
 
     def __init__(self, model: Decoder, pages: int, page_size_tokens: int) -> None:
         self.model = model
         self.attention = attention_for(model.device)
         self.adapters: dict[str, Adapter] = {}
+        self.ahead = model.device.type != "cpu"
         self._masks = MaskFiller()
         self.cache = KvCache(
             model.config, pages, page_size_tokens, dtype=model.dtype, device=model.device
@@ -47,23 +56,78 @@ class ModelRunner:
         self._masks.close()
 
     @torch.inference_mode()
-    def execute(self, batch: Batch) -> StepResult:
-        """Runs one step.
+    def execute(self, batch: Batch) -> Iterator[StepResult]:
+        """Runs one step, and those of its decode run if it has one; yields their results.
 
         Raises:
-            DeviceError: Something of it failed; which row or task is not known.
+            DeviceError: A step failed; which of its rows or tasks is at fault is not known.
         """
-        started = time.perf_counter()
         try:
-            results = self._prelude(batch.prelude)
-            answers = []
-            if batch.rows:
-                # Grammars are followed while the forward pass runs.
-                masks = self._masks.start([r for r in batch.readouts if type(r) is Sample])
-                answers = read_out(self.model, self._forward(batch.rows), batch.readouts, masks)
+            if batch.run is None:
+                yield self._step(batch)
+            else:
+                yield from self._run(batch, batch.run)
         except Exception as error:  # the barrier of the device: kernels raise anything
             raise DeviceError(f"step {batch.number} failed: {error}") from error
+
+    def _step(self, batch: Batch) -> StepResult:
+        started = time.perf_counter()
+        results = self._prelude(batch.prelude)
+        answers = []
+        if batch.rows:
+            # Grammars are followed while the forward pass runs.
+            masks = self._masks.start([r for r in batch.readouts if type(r) is Sample])
+            hidden = self._forward(self._inputs(batch.rows))
+            answers = read_out(self.model, hidden, batch.readouts, masks)
         return StepResult(answers, results, time.perf_counter() - started)
+
+    def _run(self, batch: Batch, run: DecodeRun) -> Iterator[StepResult]:
+        """Steps of one token a row, until a row has to stop or the loop has other work."""
+        started = time.perf_counter()
+        samples = cast(list[Sample], batch.readouts)
+        ahead = self.ahead and not constrained_rows(samples)  # a grammar reads each token
+        self._prelude(batch.prelude)
+        inputs = self._inputs(batch.rows)
+        choice = self._choose(inputs, samples)
+        for step in range(1, run.steps + 1):
+            following: tuple[StepInputs, Choice] | None = None
+            if ahead and step < run.steps and not run.interrupted:
+                following = self._choose_next(batch, run, step, inputs, choice)
+            answers = choice.read()
+            if any(a.token in stop for a, stop in zip(answers, run.stop_tokens, strict=True)):
+                run.interrupted = True
+            last = following is None and (step == run.steps or run.interrupted)
+            now = time.perf_counter()
+            yield StepResult(list(answers), [], now - started, last)
+            if last:
+                return
+            started = now
+            inputs, choice = following or self._choose_next(batch, run, step, inputs, choice)
+
+    def _choose_next(
+        self, batch: Batch, run: DecodeRun, step: int, inputs: StepInputs, choice: Choice
+    ) -> tuple[StepInputs, Choice]:
+        """The step after the `step`-th of a run; its tokens are not read yet."""
+        if step == 1:  # tokens of the batch may be special where those that follow are not
+            rows = [
+                Row([0], row.start, row.pages, None if recipe == PLAIN else [(0, 1, recipe)])
+                for row, recipe in zip(batch.rows, run.recipes, strict=True)
+            ]
+            inputs = self._inputs(rows)
+        inputs = inputs.following(choice.tokens)
+        samples = [
+            sample
+            if sample.params.greedy
+            else replace(sample, uniform=uniform(sample.params.seed, row.start + step))
+            for sample, row in zip(cast(list[Sample], batch.readouts), batch.rows, strict=True)
+        ]
+        return inputs, self._choose(inputs, samples)
+
+    def _choose(self, inputs: StepInputs, samples: Sequence[Sample]) -> Choice:
+        """One step of one token a row; the chosen tokens stay on the device."""
+        masks = self._masks.start(samples)
+        logits = self.model.logits(self._forward(inputs))
+        return choose(logits, samples, masks.wait())
 
     def _prelude(self, prelude: Sequence[PageCopy | PageMove | DeviceTask]) -> list[object]:
         """Runs it in order; returns the tasks' results."""
@@ -86,77 +150,20 @@ class ModelRunner:
             self.cache.copy_pages([c.source for c in copies], [c.target for c in copies])
             copies.clear()
 
-    def _forward(self, rows: Sequence[Row]) -> torch.Tensor:
+    def _inputs(self, rows: Sequence[Row]) -> StepInputs:
+        size = self.cache.page_size_tokens
+        return StepInputs.of(rows, size, self.adapters, self.model.device)
+
+    def _forward(self, inputs: StepInputs) -> torch.Tensor:
         """[tokens, hidden] of all rows, one after the other."""
-        device, size = self.model.device, self.cache.page_size_tokens
-        tokens: list[int] = []
-        positions: list[int] = []
-        slots: list[int] = []
-        for row in rows:
-            tokens += row.tokens
-            positions += range(row.start, row.start + len(row.tokens))
-            slots += [
-                row.pages[slot // size] * size + slot % size
-                for slot in range(row.start, row.start + len(row.tokens))
-            ]
-        layout = BatchLayout(
-            [len(row.tokens) for row in rows],
-            [row.start + len(row.tokens) for row in rows],
-            [row.pages for row in rows],
-            size,
-            device,
-            {},
-        )
-        vectors: list[tuple[int, torch.Tensor]] = []
-        adapters: AdapterRows | None = None
-        if any(row.recipes or row.vectors for row in rows):
-            vectors = _specialise(rows, layout, tokens, positions)
-            adapters = self._adapter_rows(rows)
-        embedded = self.model.embed(torch.tensor(tokens, device=device))
-        for index, vector in vectors:
+        embedded = self.model.embed(inputs.tokens)
+        for index, vector in inputs.vectors:
             embedded[index] = vector
         return self.model.forward(
             embedded,
-            torch.tensor(positions, device=device),
-            torch.tensor(slots, device=device),
+            inputs.positions,
+            inputs.slots,
             self.cache,
-            self.attention.plan(layout),
-            adapters,
+            self.attention.plan(inputs.layout),
+            inputs.adapters,
         )
-
-    def _adapter_rows(self, rows: Sequence[Row]) -> AdapterRows | None:
-        """Which adapter each token passes through; None if none does."""
-        if not any(recipe.adapter for row in rows for _, _, recipe in row.recipes or ()):
-            return None
-        runs: list[tuple[Adapter | None, int]] = []
-        for row in rows:
-            at = 0
-            for first, stop, recipe in row.recipes or ():
-                adapter = self.adapters[recipe.adapter] if recipe.adapter else None
-                runs += [(None, first - at), (adapter, stop - first)]
-                at = stop
-            runs.append((None, len(row.tokens) - at))
-        return AdapterRows(runs, self.model.device)
-
-
-def _specialise(
-    rows: Sequence[Row], layout: BatchLayout, tokens: list[int], positions: list[int]
-) -> list[tuple[int, torch.Tensor]]:
-    """Brings what is not plain into the layout; returns (flat index, vector) of given vectors."""
-    vectors: list[tuple[int, torch.Tensor]] = []
-    base = 0
-    for index, row in enumerate(rows):
-        spans = []
-        for first, stop, recipe in row.recipes or ():
-            if recipe.hidden:
-                spans.append((first, stop, recipe.hidden))
-            if recipe.shift:
-                for flat in range(base + first, base + stop):
-                    positions[flat] += recipe.shift
-        if spans:
-            layout.hidden[index] = spans
-        for offset, vector in row.vectors or ():
-            tokens[base + offset] = 0
-            vectors.append((base + offset, cast(torch.Tensor, vector)))
-        base += len(row.tokens)
-    return vectors

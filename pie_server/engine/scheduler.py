@@ -23,6 +23,7 @@ from typing import TypeVarTuple
 
 from pie_server.engine.batch import Batch, Row, StepResult
 from pie_server.engine.commands import Command, ForwardCommand, TaskCommand
+from pie_server.engine.decode_runs import plan_run
 from pie_server.engine.policies import BatchPolicy
 from pie_server.engine.queues import CommandQueue, Priority
 from pie_server.engine.residency import Residency
@@ -66,6 +67,7 @@ class _Placement:
 
     Attributes:
         trusted: Tokens whose KV is sound even if nothing of the step's prelude has run.
+        void: Nothing that the device computes for it is taken in any more.
     """
 
     command: Command
@@ -74,6 +76,7 @@ class _Placement:
     readouts: int
     trusted: int
     task: bool = False
+    void: bool = False
 
 
 class Scheduler:
@@ -185,6 +188,7 @@ class Scheduler:
             if not self._in_flight:
                 blocked = self._fill(batch)
             if self._in_flight:
+                self._plan_run(batch)
                 return batch
             if self._held_back:
                 self._held_back.clear()
@@ -201,7 +205,11 @@ class Scheduler:
         self.statistics.device_seconds += result.seconds
         prefill = sum(len(row.tokens) for row in batch.rows if len(row.tokens) > 1)
         self.residency.step_done(result.seconds, prefill, batch.token_count - prefill)
-        placements, self._in_flight = self._in_flight, []
+        placements = self._in_flight
+        if result.last:
+            self._in_flight = []
+        else:
+            self.statistics.decode_tokens += len(placements)  # of the step that is under way
         done = ended = tasks = 0
         for placed in placements:
             command, context = placed.command, placed.command.context
@@ -211,13 +219,13 @@ class Scheduler:
                 ended += self._complete_task(placed, result.task_results[tasks])
                 tasks += 1
                 continue
-            stop = placed.start + placed.tokens
-            if context.table.length != placed.start or len(context.tokens) < stop:
-                continue  # cancelled, and then truncated or released, while the step ran
+            start, stop = placed.start, placed.start + placed.tokens
+            if placed.void or not self._is_head(command) or context.table.length != start:
+                placed.void = True  # cancelled, or over, while the step ran
+                continue
             context.table.commit(placed.tokens)
             context.last_used = batch.number
-            if not self._is_head(command):
-                continue  # cancelled while the step ran; the KV it computed is valid all the same
+            placed.start = placed.trusted = stop
             command.steps += 1
             error = self._contained(command.accept, answers)
             if error is not None or command.finished:
@@ -244,7 +252,8 @@ class Scheduler:
         placements, self._in_flight = self._in_flight, []
         alive = [p.command for p in placements if self._is_head(p.command)]
         for placed in placements:
-            self._distrust(placed.command.context, placed.trusted)
+            if not placed.void:
+                self._distrust(placed.command.context, placed.trusted)
         if len(alive) == 1:
             self._end(alive[0], error)
         else:
@@ -302,6 +311,22 @@ class Scheduler:
             return None
         self._wait_for_pages(batch, blocked)
         return blocked
+
+    def _plan_run(self, batch: Batch) -> None:
+        """If all that is ready can go on without the loop, it may."""
+        placements = self._in_flight
+        if (
+            self._policy.name != "adaptive"
+            or len(placements) < len(self._heads)
+            or any(placed.tokens != 1 or placed.readouts != 1 for placed in placements)
+            or self.residency.next_due() is not None
+        ):
+            return
+        batch.run = plan_run(self._pool, [placed.command for placed in placements])
+        if batch.run is not None:
+            for row, placed in zip(batch.rows, placements, strict=True):
+                if placed.command.context.table.holes:  # otherwise it has the table's own list
+                    row.pages[:] = _pages(placed.command.context)
 
     def _wait_for_pages(self, batch: Batch, command: Command) -> None:
         """The first command without pages waits; if long, those who wait for others make room."""
@@ -469,6 +494,8 @@ class Scheduler:
                 self._make_head(queue[0])
         if not queue:
             del self._queues[context.identifier]
+            context.table.truncate(context.table.length)  # what a run had reserved
+        self._wake()
         if command.queue is not None:
             command.queue.ended(command)
         if not context.released:
@@ -513,9 +540,8 @@ def _rank(command: Command) -> tuple[int, int]:
 
 def _row(context: Context, start: int, count: int) -> Row:
     """The next `count` tokens of a context, with what is special about them."""
-    stop, table, special = start + count, context.table, context.recipes.first_special
+    stop, special = start + count, context.recipes.first_special
     tokens = context.tokens[start:stop]
-    pages = [max(0, page) for page in table.pages] if table.holes else table.pages
     recipes, vectors = None, None
     if special is not None and special < stop:
         recipes = [
@@ -526,4 +552,10 @@ def _row(context: Context, start: int, count: int) -> Row:
     if context.vectors:
         given = ((offset, token) for offset, token in enumerate(tokens) if token < 0)
         vectors = [(offset, context.vectors[-1 - token]) for offset, token in given]
-    return Row(tokens, start, pages, recipes or None, vectors or None)
+    return Row(tokens, start, _pages(context), recipes or None, vectors or None)
+
+
+def _pages(context: Context) -> list[int]:
+    """The context's pages for the device; what stands for a hole is never looked at."""
+    table = context.table
+    return [max(0, page) for page in table.pages] if table.holes else table.pages

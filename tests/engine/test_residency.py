@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 import trio
@@ -118,13 +119,13 @@ async def test_a_step_that_fails_while_kv_moves_costs_nothing_but_time(
         first = await filled(engine, 0)
         execute, failed = engine.runner.execute, []
 
-        def once(batch: Batch) -> StepResult:
+        def once(batch: Batch) -> Iterator[StepResult]:
             saves = any(isinstance(e, PageMove) and e.entries is None for e in batch.prelude)
             restores = any(isinstance(e, PageMove) and e.entries for e in batch.prelude)
             if not failed and (saves if failing_move == "save" else restores):
                 failed.append(batch.number)
                 raise DeviceError("before anything was moved")
-            return execute(batch)
+            yield from execute(batch)
 
         engine._gpu_task._execute = once
         with contextlib.suppress(DeviceError):  # a lone command is the one to blame
@@ -149,11 +150,11 @@ async def test_a_pinned_context_survives_a_failed_restore_and_is_lost_with_a_fai
         assert first.parcel is not None
         execute, failing = engine.runner.execute, [True]
 
-        def once(batch: Batch) -> StepResult:
+        def once(batch: Batch) -> Iterator[StepResult]:
             if failing and batch.prelude:
                 failing.clear()
                 raise DeviceError("before anything was moved")
-            return execute(batch)
+            yield from execute(batch)
 
         engine._gpu_task._execute = once
         with pytest.raises(DeviceError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 import trio
@@ -185,10 +187,10 @@ async def test_a_failing_row_fails_alone(open_engine: OpenEngine) -> None:
     async with open_engine(pages=64) as engine:
         execute = engine.runner.execute
 
-        def poisoned(batch: Batch) -> StepResult:
+        def poisoned(batch: Batch) -> Iterator[StepResult]:
             if any(row.tokens[0] == 66 for row in batch.rows):
                 raise DeviceError("poisoned")
-            return execute(batch)
+            yield from execute(batch)
 
         engine._gpu_task._execute = poisoned
         failures: list[int] = []
@@ -224,11 +226,11 @@ async def test_after_a_failed_step_equal_prompts_share_their_prefix_again(
     async with open_engine(pages=64, page_size_tokens=4) as engine:
         execute, failures = engine.runner.execute, [1]
 
-        def once(batch: Batch) -> StepResult:
+        def once(batch: Batch) -> Iterator[StepResult]:
             if failures and len(batch.rows) == 2:
                 failures.pop()
                 raise DeviceError("once")
-            return execute(batch)
+            yield from execute(batch)
 
         engine._gpu_task._execute = once
         results: list[list[int]] = []
@@ -253,12 +255,12 @@ async def test_kv_behind_a_page_copy_that_never_ran_is_not_trusted(
         fork = engine.fork(base)
         execute, failing = engine.runner.execute, [True]
 
-        def fail(batch: Batch) -> StepResult:
+        def fail(batch: Batch) -> Iterator[StepResult]:
             if failing and batch.prelude:
                 failing.clear()
                 trio.from_thread.run_sync(engine.scheduler.cancel_all, fork, trio_token=token)
                 raise DeviceError("before the copies")
-            return execute(batch)
+            yield from execute(batch)
 
         token = trio.lowlevel.current_trio_token()
         engine._gpu_task._execute = fail

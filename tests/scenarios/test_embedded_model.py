@@ -28,7 +28,7 @@ from pie_scenarios.embedded_model import (
     topics,
     wording,
 )
-from pie_scenarios.embedded_model.draw import SHARED_NUMBERS, Draw, Phrases, split_of
+from pie_scenarios.embedded_model.draw import SHARED_NUMBERS, Draw, Phrases, phrases, split_of
 from pie_scenarios.embedded_model.exchange import CALCULATOR, PYTHON, SEARCH
 from pie_scenarios.embedded_model.local_generator import LocalGenerator, load_network
 from pie_scenarios.embedded_model.tooling import altered
