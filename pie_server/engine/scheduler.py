@@ -21,14 +21,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVarTuple
 
-from pie_server.engine.batch import Batch, Row, StepResult
+from pie_server.engine.batch import Batch, StepResult
 from pie_server.engine.commands import Command, ForwardCommand, TaskCommand
-from pie_server.engine.decode_runs import plan_run
 from pie_server.engine.policies import BatchPolicy
 from pie_server.engine.queues import CommandQueue, Priority
 from pie_server.engine.residency import Residency
+from pie_server.engine.step_builder import Memory, Placement, StepBuilder
 from pie_server.errors import DeviceError, OperationCancelled, PagesExceeded, PieError
-from pie_server.kv import PLAIN, Context, ContextState, PageCopy, PagePool, PrefixTree
+from pie_server.kv import Context, ContextState, PagePool, PrefixTree
 
 _LOG = logging.getLogger(__name__)
 Ts = TypeVarTuple("Ts")
@@ -61,24 +61,6 @@ class SchedulerStatistics:
     device_seconds: float = 0.0
 
 
-@dataclass(slots=True)
-class _Placement:
-    """Where a command's row (or task) and readouts are in the batch.
-
-    Attributes:
-        trusted: Tokens whose KV is sound even if nothing of the step's prelude has run.
-        void: Nothing that the device computes for it is taken in any more.
-    """
-
-    command: Command
-    start: int
-    tokens: int
-    readouts: int
-    trusted: int
-    task: bool = False
-    void: bool = False
-
-
 class Scheduler:
     """The queues, and what of them goes into the next step.
 
@@ -100,8 +82,7 @@ class Scheduler:
         wake: Callable[[], None],
         policy: BatchPolicy,
     ) -> None:
-        self._pool = pool
-        self._prefixes = prefixes
+        self._memory = Memory(pool, prefixes, residency)
         self.residency = residency
         self._limits = limits
         self._wake = wake
@@ -110,7 +91,7 @@ class Scheduler:
         self._heads: list[Command] = []  # the runnable command of each queue, best first
         self._heads_sorted = True
         self._arrivals = 0
-        self._in_flight: list[_Placement] = []
+        self._in_flight: list[Placement] = []
         self._suspects: deque[Command] = deque()
         # Commands that had to give their pages up. They wait until another one ends: begun again
         # at once, they would take the pages that they were just made to leave.
@@ -179,24 +160,25 @@ class Scheduler:
 
     def next_batch(self) -> Batch | None:
         """Lays out the next step, or None if nothing can be done."""
-        batch = Batch(self.statistics.steps + 1)
-        self.residency.restore_early(batch)
+        step = StepBuilder(self.statistics.steps + 1, self._memory, self.is_busy, self._feed)
+        self.residency.restore_early(step.batch)
         while self._heads:
             if self._suspects:
-                self._add_suspect(batch)
+                self._add_suspect(step)
             heads, blocked = len(self._heads), None
-            if not self._in_flight:
-                blocked = self._fill(batch)
-            if self._in_flight:
-                self._plan_run(batch)
-                return batch
+            if not step.placements:
+                blocked = self._fill(step)
+            if step.placements:
+                self._plan_run(step)
+                break
             if self._held_back:
                 self._held_back.clear()
             elif blocked is not None:
-                self._make_room(batch, blocked)
+                self._make_room(step.batch, blocked)
             elif heads == len(self._heads):
                 break  # what there is waits for a task of its own
-        return None if batch.empty else batch
+        self._in_flight = step.placements
+        return None if step.batch.empty else step.batch
 
     def complete(self, batch: Batch, result: StepResult) -> int:
         """Hands out a step's results, in one synchronous loop. Returns how many commands ended."""
@@ -204,12 +186,12 @@ class Scheduler:
         self.statistics.rows += len(batch.rows)
         self.statistics.device_seconds += result.seconds
         prefill = sum(len(row.tokens) for row in batch.rows if len(row.tokens) > 1)
+        self.statistics.prefill_tokens += prefill
+        self.statistics.decode_tokens += batch.token_count - prefill
         self.residency.step_done(result.seconds, prefill, batch.token_count - prefill)
         placements = self._in_flight
         if result.last:
             self._in_flight = []
-        else:
-            self.statistics.decode_tokens += len(placements)  # of the step that is under way
         done = ended = tasks = 0
         for placed in placements:
             command, context = placed.command, placed.command.context
@@ -233,7 +215,7 @@ class Scheduler:
                 ended += 1
         return ended
 
-    def _complete_task(self, placed: _Placement, result: object) -> int:
+    def _complete_task(self, placed: Placement, result: object) -> int:
         command, context = placed.command, placed.command.context
         table = context.table
         assert isinstance(command, TaskCommand)
@@ -269,7 +251,7 @@ class Scheduler:
 
     # -- forming a batch ---------------------------------------------------------------------
 
-    def _fill(self, batch: Batch) -> Command | None:
+    def _fill(self, step: StepBuilder) -> Command | None:
         """Adds what there are pages for; returns the first command there are none for."""
         if not self._heads_sorted:
             self._heads.sort(key=_rank)
@@ -287,13 +269,11 @@ class Scheduler:
                 continue
             if command.context.lost:
                 self._end(command, _lost())
-            elif isinstance(command, TaskCommand):
+            elif isinstance(command, TaskCommand) or (
+                command.begun and command.context.missing_tokens == 1
+            ):
                 candidates += 1
-                if not self._add_task(batch, command, budget):
-                    blocked = blocked or command
-            elif command.begun and command.context.missing_tokens == 1:
-                candidates += 1
-                if not self._add_row(batch, command, 1):
+                if self._add(step, command, budget) is None:
                     blocked = blocked or command
             elif wanted < budget:
                 candidates += 1
@@ -303,143 +283,52 @@ class Scheduler:
             # Whoever comes before the first that found no pages may still go.
             if budget <= 0 or (blocked is not None and _rank(blocked) < _rank(command)):
                 break
-            used = self._add_row(batch, command, budget)
-            budget -= used
-            if not used and (blocked is None or _rank(command) < _rank(blocked)):
-                blocked = command if self._is_head(command) else blocked
-        if blocked is None or not self._is_head(blocked):
-            return None
-        self._wait_for_pages(batch, blocked)
+            used = self._add(step, command, budget)
+            if used is None and (blocked is None or _rank(command) < _rank(blocked)):
+                blocked = command
+            budget -= used or 0
+        if blocked is not None:
+            self._wait_for_pages(step, blocked)
         return blocked
 
-    def _plan_run(self, batch: Batch) -> None:
-        """If all that is ready can go on without the loop, it may."""
-        placements = self._in_flight
-        if (
-            self._policy.name != "adaptive"
-            or len(placements) < len(self._heads)
-            or any(placed.tokens != 1 or placed.readouts != 1 for placed in placements)
-            or self.residency.next_due() is not None
-        ):
-            return
-        batch.run = plan_run(self._pool, [placed.command for placed in placements])
-        if batch.run is not None:
-            for row, placed in zip(batch.rows, placements, strict=True):
-                if placed.command.context.table.holes:  # otherwise it has the table's own list
-                    row.pages[:] = _pages(placed.command.context)
+    def _add(self, step: StepBuilder, command: Command, budget: int) -> int | None:
+        """As `StepBuilder.add`; a command that cannot be done ends here, and needs no pages."""
+        try:
+            return step.add(command, budget)
+        except Exception as error:  # as in `_contained`: nothing of one instance ends the rest
+            self._end(command, _typed(error))
+            return 0
 
-    def _wait_for_pages(self, batch: Batch, command: Command) -> None:
+    def _feed(self, context: Context) -> None:
+        self.submit(ForwardCommand(context, (), asked=(), on_done=lambda *_: None))
+
+    def _plan_run(self, step: StepBuilder) -> None:
+        """With all that is ready in the step, and nothing due soon, the device may go on alone."""
+        if (
+            self._policy.name == "adaptive"
+            and len(step.placements) == len(self._heads)
+            and self.residency.next_due() is None
+        ):
+            step.plan_run()
+
+    def _wait_for_pages(self, step: StepBuilder, command: Command) -> None:
         """The first command without pages waits; if long, those who wait for others make room."""
         command.blocked_steps += 1
-        if command.blocked_steps < _PATIENCE_STEPS or not self._in_flight:
+        if command.blocked_steps < _PATIENCE_STEPS or not step.placements:
             return  # with an empty step `_make_room` comes next
-        if self.residency.make_room(batch, self._pages_wanted(command), self.is_busy):
-            self._add(batch, command, self._limits.prefill_tokens)
+        if self.residency.make_room(step.batch, self._pages_wanted(command), self.is_busy):
+            self._add(step, command, self._limits.prefill_tokens)
 
-    def _add(self, batch: Batch, command: Command, budget: int) -> None:
-        if isinstance(command, TaskCommand):
-            self._add_task(batch, command, budget)
-        else:
-            self._add_row(batch, command, budget)
-
-    def _add_task(self, batch: Batch, command: TaskCommand, budget: int) -> bool:
-        """Adds a task, or first what its context has no KV for; False if there are no pages."""
-        context = command.context
-        if not command.begun:
-            command.begin()
-        for needed in (context, *command.reads):
-            if needed.parcel is None or (needed is not context and self.is_busy(needed)):
-                continue  # what is queued for it brings it back
-            if not self.residency.restore(batch, needed, len(needed.tokens)):
-                return False
-        if context.missing_tokens:
-            return self._add_row(batch, command, budget) > 0
-        if not all(map(self._is_readable, command.reads)):
-            return True  # it waits for something that is queued, not for pages
-        copies = self._extend(context, command.writes) if command.writes else []
-        if copies is None:
-            return False
-        batch.prelude += copies
-        start = context.table.length
-        try:
-            task = command.prepare()
-        except Exception as error:  # as in `_contained`: nothing of one instance ends the rest
-            context.table.truncate(start)
-            self._end(command, _typed(error))
-            return True
-        batch.prelude.append(task)
-        trusted = start - start % self._pool.page_size_tokens if copies else start
-        trusted = min(trusted, command.sound_tokens)
-        self._in_flight.append(_Placement(command, start, command.writes, 0, trusted, task=True))
-        return True
-
-    def _is_readable(self, source: Context) -> bool:
-        """Whether all KV of a context is there; if not, it will be computed."""
-        if source.missing_tokens and not self.is_busy(source):
-            self.submit(ForwardCommand(source, (), asked=(), on_done=lambda *_: None))
-        return source.missing_tokens == 0 or source.released
-
-    def _extend(self, context: Context, count: int) -> list[PageCopy] | None:
-        """Takes pages for `count` more tokens, evicting cached prefixes if it must."""
-        if context.table.has_room(count):
-            return []
-        needed = context.table.pages_needed(count)
-        if needed > self._pool.free_pages:
-            self._prefixes.evict(needed - self._pool.free_pages)
-        return context.table.try_extend(count)
-
-    def _add_row(self, batch: Batch, command: Command, budget: int) -> int:
-        """Adds the next tokens of a command; returns how many, 0 if there are no pages for it."""
-        context = command.context
-        if not command.begun and (failure := self._contained(command.begin)) is not None:
-            self._end(command, failure)
-            return 0
-        if context.parcel is not None:
-            # The token of the first readout must be computed, so it cannot come from elsewhere.
-            end = min(len(context.tokens) - 1, command.first_readout)
-            if not self.residency.restore(batch, context, end):
-                return 0
-        elif context.table.length == 0 and context.prefix_reuse:
-            self._adopt_prefix(command)
-        start = context.table.length
-        count = min(context.missing_tokens, budget)
-        copies = self._extend(context, count)
-        if copies is None:
-            return 0
-        command.blocked_steps = 0
-        context.state = ContextState.RUNNING
-        batch.prelude += copies
-        readouts = command.readouts(start, start + count, batch.token_count)
-        batch.rows.append(_row(context, start, count))
-        batch.readouts += readouts
-        batch.token_count += count
-        trusted = start - start % self._pool.page_size_tokens if copies else start
-        self._in_flight.append(_Placement(command, start, count, len(readouts), trusted))
-        if count == 1:
-            self.statistics.decode_tokens += 1
-        else:
-            self.statistics.prefill_tokens += count
-        return count
-
-    def _adopt_prefix(self, command: Command) -> None:
-        context = command.context  # see `_add_row` for the end
-        end = min(len(context.tokens) - 1, command.first_readout)
-        plain = context.tokens[: context.plain_tokens(end)]
-        pages = self._prefixes.match(context.scope, plain)
-        if pages:
-            context.table.adopt(pages)
-            command.reused_tokens = max(command.reused_tokens, context.table.length)
-
-    def _add_suspect(self, batch: Batch) -> None:
-        while self._suspects and not self._in_flight:
+    def _add_suspect(self, step: StepBuilder) -> None:
+        while self._suspects and not step.placements:
             command = self._suspects.popleft()
             if self._is_head(command):
-                self._add(batch, command, self._limits.prefill_tokens)
+                self._add(step, command, self._limits.prefill_tokens)
 
     def _make_room(self, batch: Batch, first: Command) -> None:
         """Nothing can run: take pages from those who can wait, for the first that needs some."""
-        wanted = self._pages_wanted(first)
-        if self._pool.free_pages < wanted and self.residency.make_room(batch, wanted, self.is_busy):
+        pool, wanted = self._memory.pool, self._pages_wanted(first)
+        if pool.free_pages < wanted and self.residency.make_room(batch, wanted, self.is_busy):
             return
         for command in reversed(self._heads):
             if (
@@ -448,13 +337,13 @@ class Scheduler:
                 and self.residency.evict(batch, command.context, wanted)
             ):
                 self._held_back.add(command)
-            if self._pool.free_pages >= wanted:
+            if pool.free_pages >= wanted:
                 return
         self._end(
             first,
             PagesExceeded(
                 f"the context needs {wanted} more pages, but the pool has only "
-                f"{self._pool.total_pages} in all, and {self._pool.free_pages} that can be had",
+                f"{pool.total_pages} in all, and {pool.free_pages} that can be had",
                 hint="Start the server with more --pages or use a shorter context.",
             ),
         )
@@ -502,7 +391,7 @@ class Scheduler:
             sound = error is None or isinstance(error, OperationCancelled)
             if context.prefix_reuse and not context.pinned and sound:
                 shared = context.tokens[: context.shareable_tokens]
-                self._prefixes.insert(context.scope, shared, context.table.pages)
+                self._memory.prefixes.insert(context.scope, shared, context.table.pages)
             context.punch()
         if error is None:
             error = self._contained(command.complete)
@@ -536,26 +425,3 @@ def _lost() -> DeviceError:
 def _rank(command: Command) -> tuple[int, int]:
     priority = Priority.NORMAL if command.queue is None else command.queue.priority
     return -priority, command.arrival
-
-
-def _row(context: Context, start: int, count: int) -> Row:
-    """The next `count` tokens of a context, with what is special about them."""
-    stop, special = start + count, context.recipes.first_special
-    tokens = context.tokens[start:stop]
-    recipes, vectors = None, None
-    if special is not None and special < stop:
-        recipes = [
-            (first - start, end - start, recipe)
-            for first, end, recipe in context.recipes.runs(start, stop)
-            if recipe != PLAIN
-        ]
-    if context.vectors:
-        given = ((offset, token) for offset, token in enumerate(tokens) if token < 0)
-        vectors = [(offset, context.vectors[-1 - token]) for offset, token in given]
-    return Row(tokens, start, _pages(context), recipes or None, vectors or None)
-
-
-def _pages(context: Context) -> list[int]:
-    """The context's pages for the device; what stands for a hole is never looked at."""
-    table = context.table
-    return [max(0, page) for page in table.pages] if table.holes else table.pages
