@@ -1,4 +1,4 @@
-"""The pool of physical KV pages: a free list and a reference count for each page.
+"""The pool of physical KV pages: which are free, and a reference count for each.
 
 Owns the numbering of pages and nothing of their contents (the tensors belong to the device's model
 runner). Called by page tables and the prefix tree, always on the event loop, so it has no locks.
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from pie_server.kv.free_pages import FreePages
 
 
 class IntegrityError(AssertionError):
@@ -44,8 +46,7 @@ class PagePool:
             raise ValueError("a pool needs at least one page of at least one token")
         self.total_pages = total_pages
         self.page_size_tokens = page_size_tokens
-        # A stack: the page freed last is handed out first, while its lines are still in the cache.
-        self._free = list(range(total_pages - 1, -1, -1))
+        self._free = FreePages(total_pages)
         self._references = [0] * total_pages
 
     @property
@@ -53,14 +54,15 @@ class PagePool:
         """Pages that nobody holds."""
         return len(self._free)
 
-    def try_acquire(self, count: int) -> list[int] | None:
-        """Takes `count` free pages with one reference each, or none at all."""
+    def try_acquire(self, count: int, behind: int | None = None) -> list[int] | None:
+        """Takes `count` free pages with one reference each, or none at all.
+
+        Args:
+            behind: The page that they should follow, if they can.
+        """
         if count > len(self._free):
             return None
-        if count == 0:
-            return []
-        pages = self._free[: -count - 1 : -1]  # ascending at first: neighbours are cheap to read
-        del self._free[-count:]
+        pages = self._free.take(count, behind)
         for page in pages:
             self._references[page] = 1
         return pages
@@ -80,7 +82,7 @@ class PagePool:
                 raise IntegrityError(f"page {page} was released twice")
             self._references[page] = left
             if left == 0:
-                self._free.append(page)
+                self._free.add(page)
 
     def references(self, page: int) -> int:
         """How many owners hold `page`."""
@@ -110,8 +112,6 @@ class PagePool:
         }
         if wrong:
             raise IntegrityError(f"pages with (counted, held) references that differ: {wrong}")
-        free = set(self._free)
-        if len(free) != len(self._free):
-            raise IntegrityError("a page stands twice in the free list")
-        if free != {page for page, count in enumerate(self._references) if count == 0}:
-            raise IntegrityError("the free list and the reference counts disagree")
+        free = sorted(self._free)
+        if free != [page for page, count in enumerate(self._references) if count == 0]:
+            raise IntegrityError("the free pages and the reference counts disagree")

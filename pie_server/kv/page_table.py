@@ -59,13 +59,14 @@ class PageTable:
             The page copies that must run first (empty for a table that shares no partial page), or
             None if the pool has too few free pages; the table is unchanged then.
         """
-        acquired = self._pool.try_acquire(self.pages_needed(tokens))
+        last = self.pages[-1] if self.pages else None
+        acquired = self._pool.try_acquire(self.pages_needed(tokens), last)
         if acquired is None:
             return None
         copies: list[PageCopy] = []
         if self._tail_is_shared():
             tail = self.length // self._pool.page_size_tokens
-            source, target = self.pages[tail], acquired.pop()
+            source, target = self.pages[tail], acquired.pop(0)
             copies.append(PageCopy(source, target))
             self.pages = [*self.pages[:tail], target, *self.pages[tail + 1 :]]
             self._pool.release([source])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from pie_server.kv import Context, Exports, IntegrityError, PagePool, PrefixTree
+from pie_server.kv.free_pages import FreePages
 
 PAGE = 4
 
@@ -119,6 +120,45 @@ def test_a_pool_gives_all_or_nothing() -> None:
     assert pool.try_acquire(4) is None
     assert pool.free_pages == 3
     assert len(pool.try_acquire(3) or []) == 3
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_free_pages_are_a_set_that_knows_its_gaps(data: st.DataObject) -> None:
+    total = data.draw(st.integers(1, 60))
+    free, model, held = FreePages(total), set(range(total)), list[int]()
+    for _ in range(data.draw(st.integers(0, 80))):
+        if held and data.draw(st.booleans()):
+            page = held.pop(data.draw(st.integers(0, len(held) - 1)))
+            free.add(page)
+            model.add(page)
+            continue
+        count = data.draw(st.integers(0, len(model)))
+        behind = data.draw(st.none() | st.sampled_from(held)) if held else None
+        pages = free.take(count, behind)
+        assert len(set(pages)) == count
+        assert model.issuperset(pages)
+        if behind is not None and behind + 1 in model and count:
+            assert pages[0] == behind + 1
+        model.difference_update(pages)
+        held += pages
+        assert set(free) == model
+        assert len(free) == len(model)
+
+
+def test_tables_that_grow_side_by_side_stay_in_one_piece() -> None:
+    pool = PagePool(1024, PAGE)
+    contexts = [Context(number, pool) for number in range(16)]
+    for _ in range(40):
+        for context in contexts:
+            context.append([1] * PAGE)
+            context.table.try_extend(PAGE)
+            context.table.commit(PAGE)
+    for context in contexts:
+        first = context.table.pages[0]
+        assert context.table.pages == list(range(first, first + 40))
+        context.release()
+    pool.check_integrity([])
 
 
 def test_releasing_a_page_twice_is_an_integrity_error() -> None:

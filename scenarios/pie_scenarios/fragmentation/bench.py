@@ -1,12 +1,13 @@
-"""`pie-server bench fragmentation`: every technique at once, over pages in disorder.
+"""`pie-server bench fragmentation`: every technique at once, over fragmented pages.
 
 Mixed work (each row another technique) is compared with plain work (every row greedy) of the same
-number of tokens, while the free list loses its order. The reference is plain work over a fresh
-pool, in the same round.
+number of tokens, while others hold a growing share of the pool, a page here and a page there. The
+reference is plain work over an empty pool, in the same round.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
@@ -31,7 +32,7 @@ from pie_server.model.loader import load_checkpoint
 
 DESCRIPTION = "All techniques in one batch, over fragmented pages, against plain work"
 
-_DISORDERS = (0.0, 0.5, 1.0)
+_OCCUPIED = (0.0, 0.25, 0.75)  # shares of the pool
 _WARM_UP = MixShape(rows=len(TECHNIQUES), prompt_tokens=32, output_tokens=4)
 
 
@@ -65,22 +66,22 @@ def _command(
 
 
 def _mixes(each: bool) -> dict[str, tuple[list[str], float]]:
-    """By side: the techniques, and the disorder of the pages."""
+    """By side: the techniques, and how much of the pool is occupied."""
     mixes: dict[str, tuple[list[str], float]] = {}
-    for disorder in _DISORDERS:
-        mixes[_plain(disorder)] = ([PLAIN], disorder)
-        mixes[_mixed(disorder)] = (list(TECHNIQUES), disorder)
+    for occupied in _OCCUPIED:
+        mixes[_plain(occupied)] = ([PLAIN], occupied)
+        mixes[_mixed(occupied)] = (list(TECHNIQUES), occupied)
     if each:
         mixes |= {name: ([name], 0.0) for name in TECHNIQUES if name != PLAIN}
     return mixes
 
 
-def _plain(disorder: float) -> str:
-    return f"plain, {disorder:.0%} in disorder"
+def _plain(occupied: float) -> str:
+    return f"plain, {occupied:.0%} occupied"
 
 
-def _mixed(disorder: float) -> str:
-    return f"mixed, {disorder:.0%} in disorder"
+def _mixed(occupied: float) -> str:
+    return f"mixed, {occupied:.0%} occupied"
 
 
 async def _measure(
@@ -95,35 +96,36 @@ async def _measure(
     # Forks hold on to the shared page that they copied, which is the page more of `pages_for`.
     tokens = max(shape.prompt_tokens + shape.output_tokens, 64)
     pages = pages_for(max(shape.rows, _WARM_UP.rows), tokens)
+    pages = math.ceil(pages / (1 - max(_OCCUPIED)))
     async with open_engine(checkpoint, EngineSettings(pages=pages)) as engine:
         grammar = await letters_grammar(checkpoint, source)
         await run_mix(engine, grammar, list(TECHNIQUES), _WARM_UP, 0.0, seed=0)
         sides: dict[str, Callable[[], Awaitable[Run]]] = {
-            side: partial(run_mix, engine, grammar, names, shape, disorder, seed=1)
-            for side, (names, disorder) in mixes.items()
+            side: partial(run_mix, engine, grammar, names, shape, occupied, seed=1)
+            for side, (names, occupied) in mixes.items()
         }
         return await run_rounds(sides, rounds, ticker.begin)
 
 
 def _ratios(results: Rounds[Run], side: str) -> list[float]:
-    """A side's tokens per second over those of plain work on a fresh pool, one a round."""
+    """A side's tokens per second over those of plain work on an empty pool, one a round."""
     return results.ratios(side, _plain(0.0), lambda run: run.tokens_per_second)
 
 
 def headline_values(results: Rounds[Run]) -> dict[str, float]:
-    """Mixed work at the disorder that hurts it most."""
-    return {"mixed_ratio": min(median(_ratios(results, _mixed(each))) for each in _DISORDERS)}
+    """Mixed work where the gaps hurt it most."""
+    return {"mixed_ratio": min(median(_ratios(results, _mixed(each))) for each in _OCCUPIED)}
 
 
 def report(results: Rounds[Run], shape: MixShape, model: str) -> Report:
     """Tables, chart and figures."""
     chart = BarChart(
-        "Tokens per second over plain work on a fresh pool",
+        "Tokens per second over plain work on an empty pool",
         "ratio",
-        [f"{disorder:.0%} in disorder" for disorder in _DISORDERS],
+        [f"{occupied:.0%} occupied" for occupied in _OCCUPIED],
         {
-            "plain": [Spread.of(_ratios(results, _plain(each))) for each in _DISORDERS],
-            "mixed": [Spread.of(_ratios(results, _mixed(each))) for each in _DISORDERS],
+            "plain": [Spread.of(_ratios(results, _plain(each))) for each in _OCCUPIED],
+            "mixed": [Spread.of(_ratios(results, _mixed(each))) for each in _OCCUPIED],
         },
     )
     figures: dict[str, object] = {

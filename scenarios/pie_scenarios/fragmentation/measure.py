@@ -1,4 +1,4 @@
-"""Runs one mix of techniques over a pool in a given disorder."""
+"""Runs one mix of techniques over a pool with gaps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pie_scenarios.engine_loop import (
     random_prompts,
     release_contexts,
 )
-from pie_scenarios.fragmentation.pages import fragmentation, shuffle_free_pages
+from pie_scenarios.fragmentation.pages import fragmentation, occupy_pages
 from pie_scenarios.fragmentation.techniques import TECHNIQUES, Seat
 from pie_server.engine.engine import Engine
 from pie_server.engine.grammar import Grammar, GrammarCompiler
@@ -77,20 +77,20 @@ async def run_mix(
     grammar: Grammar,
     names: Sequence[str],
     shape: MixShape,
-    disorder: float,
+    occupied: float,
     seed: int,
 ) -> Run:
     """Prefills all rows, then decodes them together, technique after technique in turn.
 
     Args:
         names: Techniques to mix.
-        disorder: See `shuffle_free_pages`.
+        occupied: Share of the pool's pages that others hold, here and there.
 
     Raises:
         PieError: A row failed, or decoded another number of tokens.
     """
     rng = random.Random(seed)
-    shuffle_free_pages(engine.pool, disorder, rng)
+    held = occupy_pages(engine.pool, occupied, rng)
     vocabulary = engine.checkpoint.config.vocab_size
     prompts = random_prompts(rng, shape.rows, shape.prompt_tokens, vocabulary)
     contexts = open_contexts(engine, shape.rows)
@@ -111,6 +111,7 @@ async def run_mix(
         _check_work(shape, [len(context.tokens) for context in contexts])
     finally:
         release_contexts(engine, kept)
+        engine.pool.release(held)
     steps = engine.scheduler.statistics.steps - steps
     return Run(seconds, shape.rows * shape.output_tokens, measured, steps)
 

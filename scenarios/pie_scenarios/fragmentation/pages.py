@@ -1,4 +1,4 @@
-"""Disorder in the free list of a page pool, and how much of it contexts get to feel."""
+"""A page pool with gaps, and how much of them contexts get to feel."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from itertools import pairwise
 from pie_server.kv import PagePool
 
 
-def shuffle_free_pages(pool: PagePool, share: float, rng: random.Random) -> None:
-    """Leaves the free list as contexts do that grew side by side and ended in any order.
+def occupy_pages(pool: PagePool, share: float, rng: random.Random) -> list[int]:
+    """Leaves gaps as contexts do that grew side by side, of which some have ended.
 
     Args:
-        pool: All its free pages are taken and given back.
-        share: Of the free pages whose place is changed; with 0 the list is as new.
-        rng: Decides the order.
+        pool: All free pages are taken and the others given back.
+        share: Of the free pages that stay occupied, wherever they are.
+        rng: Decides which.
+
+    Returns:
+        The occupied pages, to be released in the end.
     """
     pages = pool.try_acquire(pool.free_pages)
     assert pages is not None
-    pages.sort(reverse=True)  # as in a new pool: the lowest is handed out first
-    places = rng.sample(range(len(pages)), round(share * len(pages)))
-    moved = [pages[place] for place in places]
-    rng.shuffle(moved)
-    for place, page in zip(places, moved, strict=True):
-        pages[place] = page
-    pool.release(pages)
+    held = set(rng.sample(pages, round(share * len(pages))))
+    pool.release(page for page in pages if page not in held)
+    return list(held)
 
 
 def fragmentation(tables: Iterable[Sequence[int]]) -> float:
