@@ -12,6 +12,7 @@ import torch
 
 from pie_server.engine.batch import Sample
 from pie_server.engine.grammar_masks import Masks
+from pie_server.model.transfer import to_device
 
 
 def is_adjusted(sample: Sample) -> bool:
@@ -38,7 +39,8 @@ def adjust(
     Returns:
         [len(rows), vocab].
     """
-    adjusted = logits.clone() if len(rows) == len(logits) else logits[list(rows)]
+    all_rows = len(rows) == len(logits)
+    adjusted = logits.clone() if all_rows else logits[to_device(rows, logits.device)]
     of_rows = [samples[row] for row in rows]
     _add_biases(adjusted, of_rows)
     if masks is not None:
@@ -57,19 +59,20 @@ def _add_biases(logits: torch.Tensor, samples: Sequence[Sample]) -> None:
             biases.append(bias)
     if rows:
         device = logits.device
-        places = torch.tensor(rows, device=device), torch.tensor(tokens, device=device)
-        logits[places] += torch.tensor(biases, dtype=torch.float32, device=device)
+        places = to_device(rows, device), to_device(tokens, device)
+        logits[places] += to_device(biases, device, torch.float32)
 
 
 def _apply_masks(logits: torch.Tensor, masks: Masks, rows: list[int]) -> None:
     # [rows, words * 4] indices of the table's lines, each of which is the limits of eight tokens
-    octets = masks.bits.to(logits.device, non_blocking=True).view(torch.uint8).to(torch.int32)
+    octets = to_device(masks.bits, logits.device).view(torch.uint8).to(torch.int32)
     limits = _limit_table(logits.device)[octets.flatten()].view(len(rows), -1)
     limits = limits[:, : logits.shape[-1]]
     if len(rows) == len(logits):
         torch.minimum(logits, limits, out=logits)
     else:
-        logits[rows] = torch.minimum(logits[rows], limits)
+        places = to_device(rows, logits.device)
+        logits[places] = torch.minimum(logits[places], limits)
 
 
 @cache
@@ -93,15 +96,17 @@ def _apply_penalties(logits: torch.Tensor, samples: Sequence[Sample]) -> None:
     if not rows:
         return
     device = logits.device
-    lengths = torch.tensor([len(row_tokens) for row_tokens in seen], device=device)
+    lengths = [len(row_tokens) for row_tokens in seen]
     params = [samples[row].params for row in rows]
-    table = torch.tensor(
+    table = to_device(
         [(p.repetition_penalty, p.frequency_penalty, p.presence_penalty) for p in params],
-        dtype=torch.float32,
-        device=device,
+        device,
+        torch.float32,
     )
-    repetition, frequency, presence = table.repeat_interleave(lengths, dim=0).unbind(dim=1)
-    places = torch.tensor(rows, device=device).repeat_interleave(lengths), torch.cat(seen)
+    # Without the size the host would have to ask the device for the sum.
+    owners = torch.repeat_interleave(to_device(lengths, device), output_size=sum(lengths))
+    repetition, frequency, presence = table[owners].unbind(dim=1)
+    places = to_device(rows, device)[owners], torch.cat(seen)
     count = torch.cat(counts)
     found = logits[places]
     found = torch.where(found > 0, found / repetition, found * repetition)

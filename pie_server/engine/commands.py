@@ -57,7 +57,7 @@ class Command(ABC):
         self.append_fill()
         if context.missing_tokens == 0:
             # A readout needs the hidden state of the last token, which no page holds.
-            context.table.truncate(len(context.tokens) - 1)
+            context.feed_last_again()
         # KV that is there already is what this command does not have to compute.
         self.reused_tokens = context.table.length
 
@@ -144,7 +144,9 @@ class ForwardCommand(Command):
         if not isinstance(readout, Sample) or not readout.params.needs_state:
             return readout
         seen = [token for token in self.context.tokens[: position + 1] if token >= 0]
-        return replace(readout, state=SamplerState(readout.params, seen, self._vocab_size))
+        matcher = None if readout.state is None else readout.state.matcher
+        state = SamplerState(readout.params, seen, self._vocab_size, matcher)
+        return replace(readout, state=state)
 
     def append_fill(self) -> None:
         context = self.context

@@ -45,4 +45,4 @@ class ReadHidden:
 
     def run(self, model: Decoder, cache: KvCache) -> list[Answer]:
         """See `DeviceTask.run`."""
-        return read_out(model, self.hidden, self.readouts)
+        return read_out(model.logits, self.hidden, self.readouts)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from pie_server.engine.batch import Sample
+from pie_server.model.transfer import to_device
 
 # Ranks that are looked at before the whole vocabulary is sorted. A topk of 256 costs a twentieth of
 # a sort of 128,256; most rows with a top-p need no more.
@@ -36,9 +37,10 @@ def draw(logits: torch.Tensor, requests: Sequence[Sample]) -> torch.Tensor:
     if len(ranked) == len(requests):
         return _draw_ranked(probabilities, columns)
     drawn = torch.empty(len(requests), dtype=torch.int64, device=logits.device)
-    unranked = sorted(set(range(len(requests))) - set(ranked))
-    drawn[ranked] = _draw_ranked(probabilities[ranked], columns[ranked])
-    drawn[unranked] = _draw_unranked(probabilities[unranked], columns[unranked])
+    by_rank = to_device(ranked, logits.device)
+    others = to_device(sorted(set(range(len(requests))) - set(ranked)), logits.device)
+    drawn[by_rank] = _draw_ranked(probabilities[by_rank], columns[by_rank])
+    drawn[others] = _draw_unranked(probabilities[others], columns[others])
     return drawn
 
 
@@ -56,9 +58,9 @@ class _Columns:
             for r in requests
             for p in (r.params,)
         ]
-        return cls(torch.tensor(rows, dtype=torch.float32, device=device))
+        return cls(to_device(rows, device, torch.float32))
 
-    def __getitem__(self, rows: list[int] | torch.Tensor) -> _Columns:
+    def __getitem__(self, rows: torch.Tensor) -> _Columns:
         return _Columns(self.values[rows])
 
     @property

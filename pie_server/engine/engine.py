@@ -28,13 +28,20 @@ from pie_server.model.loader import Checkpoint
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Sizes of one engine."""
+    """Sizes of one engine.
+
+    Attributes:
+        deterministic: What a context computes has the same bits whatever else runs: each row has a
+            forward pass of its own, prompts are cut at fixed places, and KV is neither shared by
+            content nor computed a second time.
+    """
 
     pages: int = 4096
     page_size_tokens: int = 16
     limits: SchedulerLimits = field(default_factory=SchedulerLimits)
     policy: PolicyName = "adaptive"
     offload_bytes: int = 256 << 20
+    deterministic: bool = False
 
 
 class Engine:
@@ -49,7 +56,12 @@ class Engine:
         self.pool = PagePool(settings.pages, settings.page_size_tokens)
         self.prefixes = PrefixTree(self.pool)
         self.exports = Exports()
-        self.runner = ModelRunner(checkpoint.model, settings.pages, settings.page_size_tokens)
+        self.runner = ModelRunner(
+            checkpoint.model,
+            settings.pages,
+            settings.page_size_tokens,
+            deterministic=settings.deterministic,
+        )
         self._contexts: dict[int, Context] = {}
         self._last_identifier = 0
         self.residency = Residency(
@@ -58,6 +70,7 @@ class Engine:
             self._all_contexts,
             self.runner.cache.page_bytes,
             settings.offload_bytes,
+            recompute=not settings.deterministic,
         )
         self.scheduler = Scheduler(
             self.pool,
@@ -66,6 +79,7 @@ class Engine:
             settings.limits,
             self._wake,
             policy_named(settings.policy),
+            deterministic=settings.deterministic,
         )
         self._gpu_task = GpuTask(self.scheduler, self.runner.execute)
         self._grammars: GrammarCompiler | None = None
@@ -80,7 +94,10 @@ class Engine:
         if self._grammars is None:
             config = self.checkpoint.config
             self._grammars = GrammarCompiler(
-                self.checkpoint.tokenizer.inner, config.vocab_size, config.eos_tokens
+                self.checkpoint.tokenizer.inner,
+                config.vocab_size,
+                config.eos_tokens,
+                self.checkpoint.chat_template.tool_format,
             )
         return self._grammars
 
@@ -108,7 +125,8 @@ class Engine:
 
     def create_context(self, scope: str, *, prefix_reuse: bool = True) -> Context:
         """An empty context of a tenant."""
-        context = Context(self._identifier(), self.pool, scope, prefix_reuse)
+        reuse = prefix_reuse and not self.settings.deterministic
+        context = Context(self._identifier(), self.pool, scope, reuse)
         self._contexts[context.identifier] = context
         return context
 

@@ -15,8 +15,9 @@ import torch
 import trio
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
-from pie_server.engine.grammar_sources import GrammarSource, Regex, ToolCallTags
+from pie_server.engine.grammar_sources import GrammarSource, Regex, ToolMarkup
 from pie_server.errors import CheckpointError, InvalidGrammar
+from pie_server.model.tool_formats import ToolFormat
 
 MOST_GRAMMAR_CHARACTERS = 256 * 1024  # a long list of tools with their schemas is a tenth of it
 CACHED_GRAMMARS = 64  # of one model; the lexer of a large one can hold tens of megabytes
@@ -41,13 +42,18 @@ class GrammarCompiler:
         tokenizer: The model's.
         vocab_size: Width of its logits, at least the tokenizer's size.
         eos_tokens: What may be sampled where the grammar allows the end.
+        tool_format: How the model writes tool calls.
 
     Raises:
         CheckpointError: There is no end-of-sequence token, or the vocabulary is too small.
     """
 
     def __init__(
-        self, tokenizer: tokenizers.Tokenizer, vocab_size: int, eos_tokens: Sequence[int]
+        self,
+        tokenizer: tokenizers.Tokenizer,
+        vocab_size: int,
+        eos_tokens: Sequence[int],
+        tool_format: ToolFormat = ToolFormat.HERMES,
     ) -> None:
         size = tokenizer.get_vocab_size(with_added_tokens=True)
         if size > vocab_size:
@@ -60,7 +66,7 @@ class GrammarCompiler:
         self._vocab_size = vocab_size
         self._eos_tokens = tuple(eos_tokens)
         self._llguidance: LLTokenizer | None = None
-        self._tags = ToolCallTags()
+        self._markup = ToolMarkup(tool_format)
         self._cache: OrderedDict[str, Grammar] = OrderedDict()
         # Invariant: a source that is being compiled is compiled by no one else.
         self._compiling = trio.Lock()
@@ -91,7 +97,7 @@ class GrammarCompiler:
     def _compile(self, source: GrammarSource) -> Grammar:
         if self._llguidance is None:
             self._llguidance = self._build_tokenizer()
-        text = source.translate(self._tags)
+        text = source.translate(self._markup)
         prototype = LLMatcher(self._llguidance, text, log_level=0, limits=_LIMITS)
         if prototype.is_error():
             raise _refusal(prototype.get_error(), in_regex=isinstance(source, Regex))
@@ -103,7 +109,7 @@ class GrammarCompiler:
         built = LLTokenizer(
             self._tokenizer.to_str(), n_vocab=self._vocab_size, eos_token=list(self._eos_tokens)
         )
-        self._tags = ToolCallTags.of(self._tokenizer, built)
+        self._markup = ToolMarkup.of(self._markup.tool_format, self._tokenizer, built)
         return built
 
 

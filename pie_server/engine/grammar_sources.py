@@ -7,14 +7,15 @@
     ├── Ebnf           Lark (`start: ...`) or GBNF (`root ::= ...`)
     └── ToolCalls      the model's tool-call format, each call fitting its tool's schema
 
-Pure functions of text: nothing here knows tokens, but for the two tags of the tool-call format.
+Pure functions of text: nothing here knows tokens, but for the markers of the tool-call format.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import jsonschema
@@ -24,31 +25,42 @@ from llguidance import LLMatcher, LLTokenizer
 from llguidance.gbnf_to_lark import any_to_lark
 
 from pie_server.errors import InvalidGrammar
+from pie_server.model.tool_formats import ToolFormat
 
 # Bounded, or a model that is fond of blanks would never end.
 _WHITESPACE = "[ \\t\\n\\r]{0,20}"
 # What chat templates write with `tojson`: the form that models were trained on.
 _TEMPLATE_JSON = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCallTags:
-    """How the two tags of a tool call are written in a Lark grammar, for one tokenizer."""
+class ToolMarkup:
+    """How one model writes tool calls.
 
-    opening: str = json.dumps(_OPEN)
-    closing: str = json.dumps(_CLOSE)
-    are_tokens: bool = False
+    Attributes:
+        tool_format: The format.
+        tokens: Those of its markers that are single tokens of their own.
+    """
+
+    tool_format: ToolFormat = ToolFormat.HERMES
+    tokens: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tokenizer: tokenizers.Tokenizer, built: LLTokenizer) -> ToolCallTags:
-        """Single tokens of their own where the tokenizer has them, else text."""
-        opening, closing = tokenizer.token_to_id(_OPEN), tokenizer.token_to_id(_CLOSE)
-        if opening is None or closing is None:
-            return cls()
-        if not (built.is_special_token(opening) and built.is_special_token(closing)):
-            return cls()
-        return cls(f"<[{opening}]>", f"<[{closing}]>", are_tokens=True)
+    def of(
+        cls, tool_format: ToolFormat, tokenizer: tokenizers.Tokenizer, built: LLTokenizer
+    ) -> ToolMarkup:
+        """The markup of a model; a marker that is no token of its own is text."""
+        ids = {}
+        for marker in tool_format.markers:
+            token = tokenizer.token_to_id(marker)
+            if token is not None and built.is_special_token(token):
+                ids[marker] = token
+        return cls(tool_format, ids)
+
+    def lark(self, marker: str) -> str:
+        """A marker in a Lark grammar."""
+        token = self.tokens.get(marker)
+        return json.dumps(marker) if token is None else f"<[{token}]>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ class JsonSchema:
         """Equal for equal grammars."""
         return "json_schema " + _dumps(self.schema)
 
-    def translate(self, tags: ToolCallTags) -> str:
+    def translate(self, markup: ToolMarkup) -> str:
         """The grammar for llguidance."""
         _check_schema(self.schema, "")
         if self.schema is False:
@@ -83,9 +95,9 @@ class JsonObject:
         """Equal for equal grammars."""
         return "json_object"
 
-    def translate(self, tags: ToolCallTags) -> str:
+    def translate(self, markup: ToolMarkup) -> str:
         """The grammar for llguidance."""
-        return JsonSchema({"type": "object"}).translate(tags)
+        return JsonSchema({"type": "object"}).translate(markup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,7 @@ class Regex:
         """Equal for equal grammars."""
         return "regex " + self.pattern
 
-    def translate(self, tags: ToolCallTags) -> str:
+    def translate(self, markup: ToolMarkup) -> str:
         """The grammar for llguidance."""
         return LLMatcher.grammar_from_regex(self.pattern)
 
@@ -113,7 +125,7 @@ class Ebnf:
         """Equal for equal grammars."""
         return "ebnf " + self.text
 
-    def translate(self, tags: ToolCallTags) -> str:
+    def translate(self, markup: ToolMarkup) -> str:
         """The grammar for llguidance."""
         try:
             return LLMatcher.grammar_from_lark(any_to_lark(self.text))
@@ -139,35 +151,65 @@ class ToolCalls:
         """Equal for equal grammars."""
         return f"tool_calls {self.required} {self.parallel} {_dumps(self.tools)}"
 
-    def translate(self, tags: ToolCallTags) -> str:
+    def translate(self, markup: ToolMarkup) -> str:
         """The grammar for llguidance."""
         if not self.tools:
             raise InvalidGrammar("a grammar of tool calls needs at least one tool")
-        bodies = " | ".join(f"call_{index}" for index in range(len(self.tools)))
+        if markup.tool_format is ToolFormat.FUNCTION_GEMMA:
+            raise InvalidGrammar(
+                "this model writes the arguments of tool calls in a notation of its own, which no "
+                "grammar is made for",
+                hint="Leave out the grammar, or ask for JSON with a schema of your own.",
+            )
         rules = [
-            *self._start(tags),
-            f"call: {tags.opening} body",
-            f'body: "\\n" ({bodies}) "\\n" {tags.closing}',
-            *(_tool_rule(index, tool) for index, tool in enumerate(self.tools)),
+            *self._start(markup),
+            *self._call(markup),
+            *(_tool_rule(index, tool, markup) for index, tool in enumerate(self.tools)),
         ]
         return LLMatcher.grammar_from_lark("\n".join(rules))
 
-    def _start(self, tags: ToolCallTags) -> list[str]:
-        more = '("\\n" call)*' if self.parallel else ""
+    def _call(self, markup: ToolMarkup) -> list[str]:
+        """The rules `call`, `body` (behind the opening) and `more` (what may follow a call)."""
+        one = "(" + " | ".join(f"call_{index}" for index in range(len(self.tools))) + ")"
+        match markup.tool_format:
+            case ToolFormat.LLAMA:
+                body, more = one, '("; " call)*'
+            case ToolFormat.MISTRAL_LIST:
+                others = f'(", " {one})*' if self.parallel else ""
+                return [f"call: {self._opening(markup)} body", f'body: " "? "[" {one} {others} "]"']
+            case ToolFormat.MISTRAL:
+                body, more = one, "call*"
+            case _:
+                body, more = f'"\\n" {one} "\\n" {markup.lark("</tool_call>")}', '("\\n" call)*'
+        rules = [f"call: {self._opening(markup)} body", f"body: {body}"]
+        return [*rules, f"more: {more}"] if self.parallel else rules
+
+    def _start(self, markup: ToolMarkup) -> list[str]:
+        several = self.parallel and markup.tool_format is not ToolFormat.MISTRAL_LIST
+        more = "more" if several else ""
         if self.required:
             return [f"start: call {more}"]
-        # The tag must not be spelt out in the text, where a parser would find it too.
-        text = f"TEXT: /(?s:.*)/ & ~/(?s:.*){_OPEN}(?s:.*)/"
-        if tags.are_tokens:
-            return [f"start: TEXT (call {more})?", text]
+        # The opening must not be spelt out in the text, where a parser would find it too.
+        opening = re.escape(markup.tool_format.opening)
+        text = f"/(?s:.*)/ & ~/(?s:.*){opening}(?s:.*)/"
+        if markup.tool_format is ToolFormat.LLAMA:  # an object at the beginning is a call
+            return [f"start: TEXT | call {more}", rf"TEXT: {text} & ~/\s*\{{(?s:.*)/"]
+        if markup.tool_format.opening in markup.tokens:
+            return [f"start: TEXT (call {more})?", f"TEXT: {text}"]
         # A lexer takes all it can, so text that may end in a tag has to be one lexeme with it.
-        return [f"start: TEXT | head body {more}", f"head[lazy]: /(?s:.*){_OPEN}/", text]
+        head = f"head[lazy]: /(?s:.*){opening}/"
+        return [f"start: TEXT | head body {more}", head, f"TEXT: {text}"]
+
+    @staticmethod
+    def _opening(markup: ToolMarkup) -> str:
+        tool_format = markup.tool_format
+        return "" if tool_format is ToolFormat.LLAMA else markup.lark(tool_format.opening)
 
 
 GrammarSource: TypeAlias = JsonSchema | JsonObject | Regex | Ebnf | ToolCalls
 
 
-def _tool_rule(index: int, tool: Mapping[str, object]) -> str:
+def _tool_rule(index: int, tool: Mapping[str, object], markup: ToolMarkup) -> str:
     inner = tool.get("function", tool)
     name = inner.get("name") if isinstance(inner, Mapping) else None
     if not isinstance(inner, Mapping) or not isinstance(name, str) or not name:
@@ -181,8 +223,12 @@ def _tool_rule(index: int, tool: Mapping[str, object]) -> str:
     _check_schema(schema, f"the parameters of tool {name!r}: ")
     # Each tool has a schema of its own, so that its "$ref"s find their definitions.
     arguments = {"type": "object", **schema, "x-guidance": _TEMPLATE_JSON}
-    head = f'{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": '
-    return f'call_{index}: {json.dumps(head, ensure_ascii=False)} %json {_dumps(arguments)} "}}"'
+    fitting = f"%json {_dumps(arguments)}"
+    if markup.tool_format is ToolFormat.MISTRAL:
+        return f"call_{index}: {json.dumps(name)} {markup.lark('[ARGS]')} {fitting}"
+    key = "parameters" if markup.tool_format is ToolFormat.LLAMA else "arguments"
+    head = f'{{"name": {json.dumps(name, ensure_ascii=False)}, "{key}": '
+    return f'call_{index}: {json.dumps(head, ensure_ascii=False)} {fitting} "}}"'
 
 
 def _dumps(value: object) -> str:

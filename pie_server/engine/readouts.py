@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -18,11 +18,11 @@ from pie_server.engine.batch import (
 )
 from pie_server.engine.grammar_masks import Masks, PendingMasks
 from pie_server.engine.sampler import entropies, logprobs_of, sample, top_tokens
-from pie_server.model.decoder import Decoder
+from pie_server.model.transfer import to_device
 
 
 def read_out(
-    model: Decoder,
+    logits_of: Callable[[torch.Tensor], torch.Tensor],
     hidden: torch.Tensor,
     readouts: Sequence[Readout],
     masks: PendingMasks | None = None,
@@ -30,7 +30,7 @@ def read_out(
     """Computes all answers.
 
     Args:
-        model: Makes logits of hidden states.
+        logits_of: [rows, hidden] -> [rows, vocab].
         hidden: [tokens, hidden] of the step.
         readouts: Their `index` is a token of `hidden`.
         masks: Of the samples among them, in their order, if they were begun beforehand.
@@ -41,13 +41,13 @@ def read_out(
     if not readouts:
         return []
     if all(type(readout) is Sample for readout in readouts):  # every plain decode step
-        logits = model.logits(hidden[[readout.index for readout in readouts]])
+        logits = logits_of(_rows(hidden, [readout.index for readout in readouts]))
         return list(sample(logits, readouts, _wait(masks)))  # type: ignore[arg-type] # samples
     rows: dict[int, int] = {}  # flat index -> row of `logits`: each product is made once
     for readout in readouts:
         if not isinstance(readout, Hidden):
             rows.setdefault(readout.index, len(rows))
-    logits = model.logits(hidden[list(rows)]) if rows else hidden[:0]
+    logits = logits_of(_rows(hidden, list(rows))) if rows else hidden[:0]
     answers: list[Answer | None] = [None] * len(readouts)
     samples: list[tuple[int, Sample]] = []
     tops: list[tuple[int, Distribution]] = []
@@ -69,7 +69,7 @@ def read_out(
                 answers[at] = hidden[readout.index].clone()
 
     def of(asked: Sequence[tuple[int, Readout]]) -> torch.Tensor:
-        return logits[[rows[readout.index] for _, readout in asked]]
+        return _rows(logits, [rows[readout.index] for _, readout in asked])
 
     def put(asked: Sequence[tuple[int, Readout]], found: Sequence[Answer]) -> None:
         for (at, _), answer in zip(asked, found, strict=True):
@@ -88,3 +88,7 @@ def read_out(
 
 def _wait(masks: PendingMasks | None) -> Masks | None:
     return None if masks is None else masks.wait()
+
+
+def _rows(tensor: torch.Tensor, rows: list[int]) -> torch.Tensor:
+    return tensor[to_device(rows, tensor.device)]

@@ -49,6 +49,7 @@ class Residency:
         contexts: All live contexts.
         page_bytes: Size of one page in all layers.
         host_bytes: Most host memory for parcels; 0 drops instead.
+        recompute: Whether KV may be dropped and computed again.
     """
 
     def __init__(
@@ -58,12 +59,15 @@ class Residency:
         contexts: Callable[[], Iterable[Context]],
         page_bytes: int,
         host_bytes: int,
+        *,
+        recompute: bool = True,
     ) -> None:
         self._pool = pool
         self._prefixes = prefixes
         self._contexts = contexts
         self._page_bytes = page_bytes
         self._host_bytes = host_bytes
+        self._recompute = recompute
         self._moves: list[PageMove] = []  # of the batch under way
         self._saved: list[Context] = []  # likewise
         self._restored: list[tuple[Context, Parcel]] = []
@@ -91,12 +95,13 @@ class Residency:
             context.drop()
             return True
         candidate = self._candidate(context)
+        pinned = context.pinned or not self._recompute
         size = len(context.table.held_pages()) * self._page_bytes
         cheaper = self.costs.move(candidate.pages) < self.costs.recompute(candidate.tokens)
         fits = size + self._parcel_bytes() <= self._host_bytes
-        if fits and (cheaper or context.pinned):
+        if fits and (cheaper or pinned):
             self._offload(batch, context, size)
-        elif context.pinned:
+        elif pinned:
             return False
         else:
             self.statistics.dropped_contexts += 1
@@ -126,7 +131,7 @@ class Residency:
             context.state is ContextState.PARKED,
             context.returns_at,
             context.last_used,
-            not context.pinned,
+            self._recompute and not context.pinned,
         )
 
     def _parcel_bytes(self) -> int:

@@ -20,6 +20,7 @@ from pie_server.engine.draw import draw
 from pie_server.engine.grammar_masks import Masks, fill_masks
 from pie_server.engine.sampler_state import SamplerState as SamplerState
 from pie_server.errors import InvalidArguments, PieError
+from pie_server.model.transfer import HostCopy, to_device
 
 # On a CPU rows are worked at a few at a time, so that what one operation writes is still in the
 # cache when the next one reads it; enough to keep many cores busy.
@@ -32,22 +33,21 @@ class Choice:
 
     Attributes:
         tokens: [rows] int64; a next step may be fed from it before anyone has read it.
-        logprobs: [rows] float32, the model's own.
+        host: They and their log-probabilities (the model's own) on their way to the host.
         samples: One a row.
         errors: Rows that have no token.
     """
 
     tokens: torch.Tensor
-    logprobs: torch.Tensor
+    host: HostCopy
     samples: Sequence[Sample]
     errors: dict[int, PieError]
 
     def read(self) -> list[SampledToken]:
         """Brings the tokens to the host and grammars forward. To be called once."""
         answers = []
-        for row, (token, logprob) in enumerate(
-            zip(self.tokens.tolist(), self.logprobs.tolist(), strict=True)
-        ):
+        tokens, logprobs = self.host.lists()
+        for row, (token, logprob) in enumerate(zip(tokens, logprobs, strict=True)):
             sample = self.samples[row]
             if row in self.errors:
                 answers.append(SampledToken(-1, math.nan, self.errors[row]))
@@ -89,11 +89,11 @@ def choose(logits: torch.Tensor, requests: Sequence[Sample], masks: Masks | None
         _pick_into(tokens, adjusted, adjust(logits, requests, adjusted, masks), requests)
         plain = sorted(set(range(len(requests))) - set(adjusted))
         if plain:
-            _pick_into(tokens, plain, logits[plain], requests)
-    logprobs = _logprobs(logits, tokens)
+            _pick_into(tokens, plain, logits[to_device(plain, logits.device)], requests)
+    host = HostCopy(tokens, _logprobs(logits, tokens))
     # Last, when nothing can fail any more: a step that failed is run again.
     _advance(tokens, requests, adjusted)
-    return Choice(tokens, logprobs, requests, errors)
+    return Choice(tokens, host, requests, errors)
 
 
 def top_tokens(logits: torch.Tensor, top_ks: Sequence[int]) -> list[TopTokens]:
@@ -111,7 +111,9 @@ def logprobs_of(logits: torch.Tensor, candidates: Sequence[Sequence[int]]) -> li
     lengths = [len(tokens) for tokens in candidates]
     flat = [token for tokens in candidates for token in tokens]
     rows = [row for row, length in enumerate(lengths) for _ in range(length)]
-    logprobs = logits.log_softmax(dim=-1)[rows, flat].tolist() if flat else []
+    device = logits.device
+    places = to_device(rows, device), to_device(flat, device)
+    logprobs = logits.log_softmax(dim=-1)[places].tolist() if flat else []
     ends = torch.tensor(lengths).cumsum(dim=0).tolist()
     return [logprobs[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
@@ -142,7 +144,8 @@ def _pick_into(
     tokens: torch.Tensor, rows: list[int], logits: torch.Tensor, requests: Sequence[Sample]
 ) -> None:
     """Fills in the tokens of some rows: `logits` has these only, `requests` all."""
-    tokens[rows] = _pick(logits, [requests[row] for row in rows])
+    picked = _pick(logits, [requests[row] for row in rows])
+    tokens[to_device(rows, tokens.device)] = picked
 
 
 def _advance(tokens: torch.Tensor, requests: Sequence[Sample], rows: Sequence[int]) -> None:
@@ -183,5 +186,6 @@ def _pick_chunk(logits: torch.Tensor, requests: Sequence[Sample]) -> torch.Tenso
     # As `argmax`, the first of equal ones too, but several times faster.
     tokens = logits.max(dim=-1).indices
     if hot:
-        tokens[hot] = draw(logits[hot], [requests[row] for row in hot])
+        rows = to_device(hot, logits.device)
+        tokens[rows] = draw(logits[rows], [requests[row] for row in hot])
     return tokens

@@ -71,6 +71,8 @@ class Scheduler:
         wake: Called when there is new work.
         residency: Makes room and brings contexts back.
         policy: Whether to wait for more before a step.
+        deterministic: Cut prompts at the same places whatever else there is to do, and have every
+            step come back to the loop.
     """
 
     def __init__(
@@ -81,8 +83,12 @@ class Scheduler:
         limits: SchedulerLimits,
         wake: Callable[[], None],
         policy: BatchPolicy,
+        *,
+        deterministic: bool = False,
     ) -> None:
-        self._memory = Memory(pool, prefixes, residency)
+        chunk = limits.prefill_tokens if deterministic else None
+        self._memory = Memory(pool, prefixes, residency, chunk)
+        self._deterministic = deterministic
         self.residency = residency
         self._limits = limits
         self._wake = wake
@@ -205,7 +211,7 @@ class Scheduler:
             if placed.void or not self._is_head(command) or context.table.length != start:
                 placed.void = True  # cancelled, or over, while the step ran
                 continue
-            context.table.commit(placed.tokens)
+            context.commit(placed.tokens)
             context.last_used = batch.number
             placed.start = placed.trusted = stop
             command.steps += 1
@@ -222,7 +228,7 @@ class Scheduler:
         if table.length != placed.start or not self._is_head(command):
             self._distrust(context, command.sound_tokens)  # cancelled while the step ran
             return 0
-        table.commit(placed.tokens)
+        context.commit(placed.tokens)
         command.steps += 1
         self._end(command, self._contained(command.accept_task, result))
         return 1
@@ -306,6 +312,7 @@ class Scheduler:
         """With all that is ready in the step, and nothing due soon, the device may go on alone."""
         if (
             self._policy.name == "adaptive"
+            and not self._deterministic
             and len(step.placements) == len(self._heads)
             and self.residency.next_due() is None
         ):

@@ -38,11 +38,20 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Where KV can be: in the device's pages, shared by content, or away."""
+    """Where KV can be, and how it gets there.
+
+    Attributes:
+        pool: The device's pages.
+        prefixes: Pages that can be shared by content.
+        residency: Brings back what was moved away.
+        chunk_tokens: A prompt is cut at multiples of this and nowhere else, whatever else is in the
+            step; None: wherever the step is full.
+    """
 
     pool: PagePool
     prefixes: PrefixTree
     residency: Residency
+    chunk_tokens: int | None = None
 
     def extend(self, context: Context, count: int) -> list[PageCopy] | None:
         """Takes pages for `count` more tokens, evicting cached prefixes if it must."""
@@ -82,7 +91,7 @@ class StepBuilder:
 
         Args:
             command: The head of its queue.
-            budget: Most tokens to feed, at least 1.
+            budget: Most tokens to feed, at least 1; chunks of a fixed size go beyond it.
 
         Returns:
             How many tokens it feeds (0 for a task, and for one that waits for others), or None if
@@ -119,7 +128,8 @@ class StepBuilder:
         elif context.table.length == 0 and context.prefix_reuse:
             self._adopt_prefix(command)
         start = context.table.length
-        count = min(context.missing_tokens, budget)
+        chunk = self._memory.chunk_tokens
+        count = min(context.missing_tokens, chunk - start % chunk if chunk else budget)
         copies = self._memory.extend(context, count)
         if copies is None:
             return None

@@ -11,6 +11,7 @@ import torch
 from pie_server.engine.attention import BatchLayout
 from pie_server.engine.batch import Row
 from pie_server.model.adapters import Adapter, AdapterRows
+from pie_server.model.transfer import to_device
 
 
 @dataclass(slots=True)
@@ -61,14 +62,9 @@ class StepInputs:
         if any(row.recipes or row.vectors for row in rows):
             vectors = _specialise(rows, layout, tokens, positions)
             chosen = _adapter_rows(rows, adapters, device)
-        return cls(
-            torch.tensor(tokens, device=device),
-            torch.tensor(positions, device=device),
-            torch.tensor(slots, device=device),
-            layout,
-            vectors,
-            chosen,
-        )
+        # One copy for all three: [3, tokens].
+        fed, places, written = to_device([tokens, positions, slots], device).unbind()
+        return cls(fed, places, written, layout, vectors, chosen)
 
     def following(self, tokens: torch.Tensor) -> StepInputs:
         """The next step, where each row feeds one token more, computed like the one before.
@@ -85,7 +81,7 @@ class StepInputs:
             layout.device,
             layout.hidden,
         )
-        slots = torch.tensor(_last_slots(layout), device=layout.device)
+        slots = to_device(_last_slots(layout), layout.device)
         return StepInputs(tokens, self.positions + 1, slots, layout, [], self.adapters)
 
 

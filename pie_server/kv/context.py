@@ -48,6 +48,7 @@ class Context:
         parcel: Its KV in host memory, while it is offloaded.
         returns_at: When its tool is expected to return (`time.monotonic`), while one runs.
         last_used: Step number of its last forward pass, for choosing what to drop.
+        fed: Leading tokens that were computed at least once; the last generated one is not.
         memo: What the layer above wants to keep with it; immutable, copied by `fork`.
     """
 
@@ -71,6 +72,7 @@ class Context:
     returns_at: float | None = None
     last_used: int = 0
     released: bool = False
+    fed: int = 0
     memo: object = None
 
     def __post_init__(self) -> None:
@@ -129,9 +131,15 @@ class Context:
         self._check_range(start, stop)
         if visible and any(low < stop and start < high for low, high in self.dropped):
             raise ValueError(f"some of the tokens {start}..{stop} were dropped")
-        hidden = self.recipe.hidden
-        after = difference(hidden, start, stop) if visible else union((*hidden, (start, stop)))
-        self.recipe = replace(self.recipe, hidden=after)
+
+        def masked(recipe: Recipe) -> Recipe:
+            hidden = recipe.hidden
+            after = difference(hidden, start, stop) if visible else union((*hidden, (start, stop)))
+            return replace(recipe, hidden=after)
+
+        self.recipe = masked(self.recipe)
+        # The last generated token is in the log, but comes next all the same.
+        self.recipes.change(self.fed, len(self.tokens), masked)
 
     def drop_range(self, start: int, stop: int) -> None:
         """Hides tokens for good and gives back the pages that hold nothing else.
@@ -173,6 +181,7 @@ class Context:
             self.append((token,), recipe)
         self.recipe, self.dropped = replace(self.recipe, hidden=hidden), dropped
         self.vectors = vectors
+        self.fed = min(self.fed, len(self.tokens))
         if first_vector is not None:
             self.first_vector = next((at for at, t in enumerate(self.tokens) if t < 0), None)
 
@@ -189,6 +198,22 @@ class Context:
             hidden=union([*clipped(recipe.hidden, length), *hidden]),
             shift=token + recipe.shift - slot,
         )
+
+    def commit(self, tokens: int) -> None:
+        """The KV of `tokens` more is there: the forward pass that wrote it has run."""
+        self.table.commit(tokens)
+        self.fed = max(self.fed, self.table.length)
+
+    def feed_last_again(self) -> None:
+        """Has the last token computed again, for its hidden state; it sees nothing dropped."""
+        last = len(self.tokens) - 1
+        self.table.truncate(last)
+        if self.dropped:
+            self.recipes.change(
+                last,
+                last + 1,
+                lambda recipe: replace(recipe, hidden=union((*recipe.hidden, *self.dropped))),
+            )
 
     def punch(self) -> None:
         """Gives back pages of dropped ranges (again, if the log had to be fed again)."""
@@ -214,6 +239,7 @@ class Context:
         other.lost = self.lost
         other.first_vector = self.first_vector
         other.last_used = self.last_used
+        other.fed = self.fed
         other.memo = self.memo
         return other
 
@@ -226,6 +252,7 @@ class Context:
         if not 0 <= length <= len(self.tokens):
             raise ValueError(f"length {length} is outside 0..{len(self.tokens)}")
         del self.tokens[length:]
+        self.fed = min(self.fed, length)
         self.table.truncate(length)
         if self.parcel is not None:
             self.parcel = self.parcel.truncated(length)

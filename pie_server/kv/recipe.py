@@ -9,7 +9,7 @@ they are plain. Knows nothing of pages.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 Ranges = tuple[tuple[int, int], ...]
@@ -70,6 +70,14 @@ class RecipeLog:
             end = min(stop, self._starts[index]) if index < len(self._starts) else stop
             yield start, end, recipe
             start = end
+
+    def change(self, start: int, stop: int, changed: Callable[[Recipe], Recipe]) -> None:
+        """Replaces the recipes of tokens `start..stop`, which are the last ones of the log."""
+        runs = [(first, changed(recipe)) for first, _, recipe in self.runs(start, stop)]
+        if runs:
+            self.truncate(start)
+        for first, recipe in runs:
+            self.append(first, recipe)
 
     def range_count(self) -> int:
         """Hidden ranges in all runs together: what the log costs in memory."""

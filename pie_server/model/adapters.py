@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name every reader of torch code knows
 
 from pie_server.model.linear import Linear
+from pie_server.model.transfer import to_device
 
 Product = Literal["qkv", "output", "gate_up", "down"]
 
@@ -56,8 +57,7 @@ class AdapterRows:
                 tokens_by_adapter.setdefault(adapter, []).extend(range(start, start + length))
             start += length
         self._groups = [
-            (adapter, torch.tensor(tokens, device=device))
-            for adapter, tokens in tokens_by_adapter.items()
+            (adapter, to_device(tokens, device)) for adapter, tokens in tokens_by_adapter.items()
         ]
 
     def layer(self, index: int) -> LayerAdapters | None:

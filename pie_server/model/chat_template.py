@@ -17,6 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pie_server.errors import CheckpointError, TemplateError
 from pie_server.model.config import read_json
+from pie_server.model.tool_formats import tool_format_of
 
 Message = Mapping[str, object]
 
@@ -33,6 +34,9 @@ class ChatTemplate:
     Args:
         source: Jinja text, as in `tokenizer_config.json`.
         tokens: Named special tokens that templates may use (`bos_token`, `eos_token`).
+
+    Attributes:
+        tool_format: How the model writes tool calls.
     """
 
     def __init__(self, source: str, tokens: Mapping[str, str] | None = None) -> None:
@@ -46,6 +50,7 @@ class ChatTemplate:
         except jinja2.TemplateError as error:
             raise CheckpointError(f"the chat template does not compile: {error}") from error
         self._tokens = dict(tokens or {})
+        self.tool_format = tool_format_of(source)
 
     @classmethod
     def from_directory(cls, directory: Path) -> ChatTemplate:

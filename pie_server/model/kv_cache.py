@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from pie_server.model.config import ModelConfig
+from pie_server.model.transfer import to_device
 
 
 class KvCache:
@@ -85,4 +86,4 @@ class KvCache:
         return cache.view(-1, self.page_size_tokens, *cache.shape[1:])
 
     def _index(self, numbers: list[int]) -> torch.Tensor:
-        return torch.tensor(numbers, dtype=torch.int64, device=self.keys[0].device)
+        return to_device(numbers, self.keys[0].device, torch.int64)

@@ -91,10 +91,15 @@ def write_checkpoint(directory: Path, shape: Shape, *, seed: int = 0) -> None:
         places |= dict.fromkeys(tensors, file)
     index = {"metadata": {"total_size": 2 * shape.parameters}, "weight_map": places}
     (partial / "model.safetensors.index.json").write_text(json.dumps(index))
-    _write_tokenizer(partial)
-    (partial / "config.json").write_text(json.dumps(_config(shape), indent=1))
+    write_description(partial, shape)
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
+
+
+def write_description(directory: Path, shape: Shape) -> None:
+    """Writes all of a checkpoint but its weights."""
+    _write_tokenizer(directory)
+    (directory / "config.json").write_text(json.dumps(_config(shape), indent=1))
 
 
 def _shards(shape: Shape, generator: torch.Generator) -> Iterator[dict[str, torch.Tensor]]:

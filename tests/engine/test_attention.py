@@ -7,9 +7,10 @@ import random
 import pytest
 import torch
 
+from pie_server.engine.attention.decode_tables import DecodeTables
 from pie_server.engine.attention.interface import BatchLayout, HiddenSpan
 from pie_server.engine.attention.torch import TorchAttention
-from pie_server.engine.attention.xformers import XformersAttention
+from pie_server.engine.attention.xformers import Parts, XformersAttention, split_count
 from pie_server.kv.recipe import union
 
 PAGE = 4
@@ -111,38 +112,96 @@ def test_hidden_tokens_windows_and_scales_equal_the_dense_computation(seed: int)
         torch.testing.assert_close(got.double(), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_the_xformers_bias_lets_each_token_see_exactly_its_past(seed: int) -> None:
+def check_parts(layout: BatchLayout, parts: Parts, plain: list[int]) -> None:
+    """What the kernels are told of the rows without masks is exactly what these rows see."""
+    starts, queries = layout.starts(), layout.query_lengths
+    decode = [row for row in plain if queries[row] == 1]
+    prefill = [row for row in plain if queries[row] > 1]
+    assert (parts.decode is None) == (not decode)
+    assert (parts.prefill is None) == (not prefill)
+    if parts.decode is not None:
+        bias = parts.decode.plan.bias
+        lengths, pages = bias.k_seqinfo.seqlen.tolist(), bias.block_tables.tolist()
+        assert bias.q_seqinfo.seqstart.tolist() == list(range(len(lengths) + 1))
+        assert bias.k_seqinfo.padding == len(pages[0]) * PAGE
+        for at, row in enumerate(decode):
+            seen = [pages[at][i // PAGE] * PAGE + i % PAGE for i in range(lengths[at])]
+            assert seen == sees(layout, row, 0, None)
+        assert lengths[len(decode) :] == [1] * (len(lengths) - len(decode))
+        if parts.decode.tokens is not None:
+            assert parts.decode.tokens.tolist() == [starts[row] for row in decode]
+    if parts.prefill is not None:
+        slots = parts.prefill.slots
+        count = sum(queries[row] for row in prefill)
+        visible = parts.prefill.bias.materialize((count, len(slots))) == 0  # [tokens, slots]
+        places = [(row, offset) for row in prefill for offset in range(queries[row])]
+        for token, (row, offset) in zip(visible, places, strict=True):
+            assert slots[token].tolist() == sees(layout, row, offset, None)
+        if parts.prefill.tokens is not None:
+            tokens = [starts[row] + offset for row, offset in places]
+            assert parts.prefill.tokens.tolist() == tokens
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_xformers_kernels_are_told_exactly_what_each_token_sees(seed: int) -> None:
     """xformers has no operator for the CPU, but its biases can be written out there."""
     layout = random_layout(seed)
     parts = XformersAttention().plan(layout).parts_for()
-    assert parts.bias is not None
     assert parts.masked is None
-    logical = parts.bias.block_tables.numel() * PAGE
-    seen = parts.bias.materialize((sum(layout.query_lengths), logical)) == 0  # [tokens, slots]
-    flat = 0
-    for row, count in enumerate(layout.query_lengths):
-        for offset in range(count):
-            visible = set(seen[flat].nonzero()[:, 0].tolist())
-            assert visible == set(sees(layout, row, offset, None))
-            flat += 1
+    check_parts(layout, parts, list(range(len(layout.query_lengths))))
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_rows_with_masks_leave_the_paged_bias_of_the_others_as_it_is(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_with_masks_leave_the_kernels_of_the_others_as_they_are(seed: int) -> None:
     layout = random_layout(seed, hiding=True)
     plan = XformersAttention().plan(layout)
     for window in (None, 6):
-        parts = plan.parts_for(window)
         longest = window or 1000
         plain = [
             row
             for row, length in enumerate(layout.kv_lengths)
             if row not in layout.hidden and length <= longest
         ]
-        if not plain:
-            assert parts.bias is None
-            continue
-        assert parts.bias is not None
-        lengths = parts.bias.k_seqinfo.seqlen.tolist()
-        assert lengths == [layout.kv_lengths[row] for row in plain]
+        parts = plan.parts_for(window)
+        assert (parts.masked is None) == (len(plain) == len(layout.query_lengths))
+        check_parts(layout, parts, plain)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_xformers_plans_fall_back_on_torch_where_no_operator_takes_the_inputs(seed: int) -> None:
+    layout = random_layout(seed, hiding=True)
+    torch.manual_seed(seed)
+    query = torch.randn(sum(layout.query_lengths), HEADS, DIM)
+    keys, values = torch.randn(2, PAGES * PAGE, KV_HEADS, DIM).unbind()
+    plan = XformersAttention().plan(layout)
+    for window, scale in ((None, 0.2), (5, 0.1), (1000, 0.2)):
+        got = plan.run(query, keys, values, window_tokens=window, scale=scale)
+        expected = dense(layout, query, keys, values, window, scale)
+        torch.testing.assert_close(got.double(), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("backend", [TorchAttention, XformersAttention])
+def test_a_decode_plan_follows_tables_that_are_filled_anew(
+    backend: type[TorchAttention | XformersAttention],
+) -> None:
+    rng = random.Random(3)
+    keys, values = torch.randn(2, PAGES * PAGE, KV_HEADS, DIM).unbind()
+    query = torch.randn(4, HEADS, DIM)
+    tables = DecodeTables.over(torch.zeros(4 * (1 + 256), dtype=torch.int32), 4, PAGE)
+    plan = backend().decode_plan(tables)
+    for _ in range(4):
+        lengths = [rng.randrange(1, 24) for _ in range(3)]
+        pages = [rng.sample(range(PAGES), 6) for _ in lengths]
+        tables.flat.copy_(DecodeTables.of(pages, lengths, PAGE, torch.device("cpu")).flat)
+        layout = BatchLayout([1] * 3, lengths, pages, PAGE, torch.device("cpu"), {})
+        for window in (None, 5):
+            got = plan.run(query, keys, values, window_tokens=window)[:3]
+            expected = dense(layout, query, keys, values, window)
+            torch.testing.assert_close(got.double(), expected, atol=1e-5, rtol=0)
+
+
+def test_contexts_are_split_until_a_device_is_busy() -> None:
+    assert split_count(8, 1024) == 8  # no piece shorter than 128 tokens
+    assert split_count(8, 1 << 20) == 64
+    assert split_count(256, 4096) == 2
+    assert split_count(2048, 4096) == 1

@@ -32,6 +32,7 @@ from pie_server.engine.grammar_sources import (
 from pie_server.engine.sampler import SamplerState, sample
 from pie_server.engine.sampling import SamplingParams, uniform
 from pie_server.errors import CheckpointError, InvalidGrammar
+from pie_server.model.tool_formats import ToolFormat
 from pie_server.model.tool_parser import ToolCallParser
 
 DIRECTORY = pie_server.model.__path__[0] + "/embedded"
@@ -102,7 +103,14 @@ def allowed(matcher: Matcher) -> set[int]:
     return {token for token in range(VOCABULARY) if words[token // 32] >> (token % 32) & 1}
 
 
-def generate(grammar: Grammar, seed: int, params: SamplingParams, *, rows: int = 4) -> list[str]:
+def generate(
+    grammar: Grammar,
+    seed: int,
+    params: SamplingParams,
+    *,
+    rows: int = 4,
+    tokenizer: tokenizers.Tokenizer = TOKENIZER,
+) -> list[str]:
     """Texts sampled from random logits, in one batch; each must end by itself."""
     generator = torch.Generator().manual_seed(seed)
     states = [SamplerState(params, [], VOCABULARY, grammar.matcher()) for _ in range(rows)]
@@ -117,7 +125,10 @@ def generate(grammar: Grammar, seed: int, params: SamplingParams, *, rows: int =
             assert answer.error is None
             output.append(answer.token)
         if all(EOS in output for output in outputs):
-            return [decode(output[: output.index(EOS)]) for output in outputs]
+            return [
+                str(tokenizer.decode(output[: output.index(EOS)], skip_special_tokens=False))
+                for output in outputs
+            ]
     raise AssertionError(f"not ended: {[decode(output) for output in outputs]}")
 
 
@@ -174,16 +185,63 @@ def test_whatever_the_logits_calls_behind_free_text_parse_and_fit(seed: int) -> 
     params = SamplingParams(
         temperature=1.0, logit_bias=tuple((token, 12.0) for token in sorted(likely))
     )
-    calls = 0
     for text in generate(compiled(ToolCalls(TOOLS)), seed, params, rows=8):
-        parser = ToolCallParser()
-        parser.feed(text)
-        parser.finish()
-        calls += len(parser.calls)
-        for call in parser.calls:
-            assert call.error is None
-            jsonschema.validate(call.arguments, SCHEMAS[call.name])
-    assert calls
+        check_calls(text, ToolFormat.HERMES)
+
+
+def check_calls(text: str, tool_format: ToolFormat) -> int:
+    """All calls in `text` are well-formed and fit their schemas; returns how many there are."""
+    parser = ToolCallParser(tool_format)
+    parser.feed(text)
+    parser.finish()
+    for call in parser.calls:
+        assert call.error is None
+        jsonschema.validate(call.arguments, SCHEMAS[call.name])
+    return len(parser.calls)
+
+
+def with_tokens(*names: str) -> tokenizers.Tokenizer:
+    """The tokenizer with its tags' tokens named differently."""
+    text = json.dumps(json.loads(TOKENIZER.to_str()))
+    tags = ("<tool_call>", "</tool_call>", "<tool_response>")
+    for tag, name in zip(tags, names, strict=False):
+        text = text.replace(json.dumps(tag), json.dumps(name))
+    return tokenizers.Tokenizer.from_str(text)
+
+
+FORMATS = {
+    "hermes as text": (ToolFormat.HERMES, ("<a>", "<b>", "<c>")),
+    "llama": (ToolFormat.LLAMA, ()),
+    "mistral list": (ToolFormat.MISTRAL_LIST, ("[TOOL_CALLS]",)),
+    "mistral list as text": (ToolFormat.MISTRAL_LIST, ()),
+    "mistral": (ToolFormat.MISTRAL, ("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")),
+    "mistral without call ids": (ToolFormat.MISTRAL, ("[TOOL_CALLS]", "[ARGS]")),
+    "mistral as text": (ToolFormat.MISTRAL, ()),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_calls_in_every_models_own_format_parse_and_fit(name: str) -> None:
+    tool_format, names = FORMATS[name]
+    tokenizer = with_tokens(*names)
+    compiler = GrammarCompiler(tokenizer, VOCABULARY, [EOS], tool_format)
+    opening = tokenizer.encode(tool_format.opening, add_special_tokens=False).ids
+    likely = {EOS, opening[0], *tokenizer.encode("{", add_special_tokens=False).ids}
+    params = SamplingParams(temperature=1.0, logit_bias=tuple((t, 12.0) for t in sorted(likely)))
+    for required in (True, False):
+        grammar = trio.run(compiler.compile, ToolCalls(TOOLS, required=required))
+        texts = generate(grammar, 5, params, rows=8, tokenizer=tokenizer)
+        counts = [check_calls(text, tool_format) for text in texts]
+        assert min(counts) >= int(required)
+    single = ToolCalls(TOOLS, required=True, parallel=False)
+    for text in generate(trio.run(compiler.compile, single), 6, params, tokenizer=tokenizer):
+        assert check_calls(text, tool_format) == 1
+
+
+async def test_a_model_with_a_notation_of_its_own_has_no_grammar_of_tool_calls() -> None:
+    compiler = GrammarCompiler(TOKENIZER, VOCABULARY, [EOS], ToolFormat.FUNCTION_GEMMA)
+    with pytest.raises(InvalidGrammar, match="notation of its own"):
+        await compiler.compile(ToolCalls(TOOLS))
 
 
 @pytest.mark.parametrize(

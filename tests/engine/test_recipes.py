@@ -342,3 +342,25 @@ async def submitted(engine: Engine, make: Callable[[Done], Command]) -> None:
         await done.wait()
     if errors[0] is not None:
         raise errors[0]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_after_a_generation_a_drop_hides_what_a_mask_hides(
+    open_engine: OpenEngine, more: int
+) -> None:
+    """The last generated token is fed with what comes next, and must not look at lost pages."""
+    results = []
+    for drop in (False, True):
+        async with open_engine(pages=64) as engine:
+            context = engine.create_context("a", prefix_reuse=False)
+            await generate(engine, context, list(range(100, 160)), max_tokens=4)
+            if drop:
+                context.drop_range(0, 56)
+            else:
+                context.mask(0, 56, visible=False)
+            # Something else writes into the pages that were given back.
+            await generate(engine, engine.create_context("b"), list(range(90)), max_tokens=1)
+            command = await generate(engine, context, [7] * more, max_tokens=4)
+            results.append((command.generated, command.logprob))
+    assert results[0][0] == results[1][0]
+    assert results[0][1] == pytest.approx(results[1][1], abs=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import trio
 
@@ -111,10 +113,10 @@ async def test_a_release_while_the_device_reads_the_batch_harms_no_other_row(
         token = trio.lowlevel.current_trio_token()
         entered = trio.Event()
 
-        def slow(batch: Batch) -> StepResult:
+        def slow(batch: Batch) -> Iterator[StepResult]:
             if len(batch.rows) == 2:
                 trio.from_thread.run_sync(victim_leaves, trio_token=token)
-            return execute(batch)
+            yield from execute(batch)
 
         def victim_leaves() -> None:
             entered.set()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import torch
 
+from pie_server.engine.attention.decode_tables import DecodeTables
 from pie_server.kv.recipe import Ranges
 
 HiddenSpan = tuple[int, int, Ranges]
@@ -82,4 +83,12 @@ class AttentionBackend(Protocol):
 
     def plan(self, layout: BatchLayout) -> AttentionPlan:
         """The plan for one batch."""
+        ...
+
+    def decode_plan(self, tables: DecodeTables) -> AttentionPlan:
+        """The plan for steps of one token a row, hiding nothing.
+
+        It reads lengths and pages when it runs, on the device, so `tables` may be filled anew
+        between two runs.
+        """
         ...

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from pie_server.engine.attention.decode_tables import DecodeTables, TensorDecodePlan
 from pie_server.engine.attention.interface import BatchLayout
+from pie_server.model.transfer import to_device
 
 _SMALLEST_BUCKET_BITS = 8  # contexts of up to 256 tokens share one bucket
 
@@ -45,6 +47,10 @@ class TorchAttention:
     def plan(self, layout: BatchLayout) -> TorchPlan:
         """Index tensors and masks for one batch."""
         return TorchPlan(layout, range(len(layout.query_lengths)))
+
+    def decode_plan(self, tables: DecodeTables) -> TensorDecodePlan:
+        """See `AttentionBackend.decode_plan`."""
+        return TensorDecodePlan(tables)
 
 
 class TorchPlan:
@@ -189,11 +195,11 @@ def _decode_rows(
                 begin = firsts[index] * size
                 mask[index, max(0, low - begin) : max(0, high - begin)] = False
     return _DecodeRows(
-        None if everything else torch.tensor([starts[row] for row in rows], device=layout.device),
-        _neighbours(pages) or torch.tensor(pages, device=layout.device),
+        None if everything else to_device([starts[row] for row in rows], layout.device),
+        _neighbours(pages) or to_device(pages, layout.device),
         size,
         width,
-        mask[:, None, None, :].to(layout.device),
+        to_device(mask[:, None, None, :], layout.device),
     )
 
 
@@ -205,7 +211,7 @@ def _prefill_row(layout: BatchLayout, row: int, start: int, window: int | None) 
         slots: torch.Tensor | slice = slice(run.start * size, run.start * size + kv)
     else:
         every = torch.tensor(pages)[:, None] * size + torch.arange(size)
-        slots = every.view(-1)[:kv].to(layout.device)
+        slots = to_device(every.view(-1)[:kv], layout.device)
     hidden = layout.hidden.get(row, ())
     if kv == length and not hidden and (window is None or window >= kv):
         return _PrefillRow(start, length, slots, None)
@@ -215,7 +221,7 @@ def _prefill_row(layout: BatchLayout, row: int, start: int, window: int | None) 
     for first, stop, ranges in hidden:
         for low, high in ranges:
             mask[first:stop, low:high] = False
-    return _PrefillRow(start, length, slots, mask.to(layout.device))
+    return _PrefillRow(start, length, slots, to_device(mask, layout.device))
 
 
 def _neighbours(pages: Sequence[int]) -> slice | None:

@@ -104,7 +104,8 @@ class Draw:
                 return text
 
     def _alternative(self, group: re.Match[str]) -> str:
-        return self.random.choice(group[1].split("|"))
+        alternatives: list[str] = group[1].split("|")
+        return self.random.choice(alternatives)
 
     def number(self, low: int, high: int) -> int:
         """Return an integer of this split in [low, high], spread evenly over magnitudes."""
