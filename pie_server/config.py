@@ -61,6 +61,11 @@ class Config:
         "When a step begins: as soon as the device is idle, or as in the paper's ablation.",
         ("adaptive", "eager", "k_only", "t_only"),
     )
+    deterministic: bool = _setting(
+        False,
+        "The same request gives the same bits whatever else runs; rows are not computed together, "
+        "so the server is about as slow as one request at a time.",
+    )
     offload_bytes: int = _setting(
         256 << 20, "Host memory for contexts that had to leave the pool; 0: compute them again."
     )
@@ -78,7 +83,9 @@ class Config:
     cache_dir: str = _setting(
         platformdirs.user_cache_dir(_APP), "Compiled interpreters; safe to delete."
     )
-    data_dir: str = _setting(platformdirs.user_data_dir(_APP), "The sessions' journal.")
+    data_dir: str = _setting(
+        platformdirs.user_data_dir(_APP), "The sessions' journal and uploaded inferlets."
+    )
     allow_native: bool = _setting(
         False, "Let clients launch inferlets natively: in the server, without CPU or memory limit."
     )
@@ -86,6 +93,17 @@ class Config:
     instance_cpu_seconds: float = _setting(30.0, "CPU time of one guest.")
     instance_pages: int = _setting(2048, "KV pages of one instance.")
     instance_operations: int = _setting(256, "Operations in flight of one instance.")
+    session_children: int = _setting(
+        64, "Inferlets running at once that a session's own inferlets have launched."
+    )
+    child_depth: int = _setting(4, "How deeply inferlets may launch each other.")
+    store_bytes: int = _setting(64 << 20, "Keys and values of one tenant in the key-value store.")
+    http_allow: str = _setting(
+        "",
+        "What inferlets may reach by HTTP: 'example.org' (ports 80 and 443), 'example.org:8443', "
+        "'10.1.2.3:8000', with commas between or as a list. Private addresses only if listed as "
+        "such. Empty: nothing.",
+    )
     max_message_bytes: int = _setting(1 << 20, "One message of a client; a longer one is refused.")
     max_sessions: int = _setting(4096, "Sessions running at once; more are refused.")
     drain_seconds: float = _setting(10.0, "How long running sessions may finish after SIGTERM.")
@@ -179,6 +197,8 @@ def _convert(raw: object, kind: type, where: str, problems: list[str]) -> object
     try:
         if kind is bool:
             return raw if isinstance(raw, bool) else _TRUTH[str(raw).lower()]
+        if kind is str and isinstance(raw, list):
+            return ",".join(str(item) for item in raw)
         if isinstance(raw, bool) or (kind is int and isinstance(raw, float)):
             raise TypeError
         return kind(raw)
@@ -192,14 +212,16 @@ def _check(config: Config) -> list[str]:
     problems = []
     for f in dataclasses.fields(config):
         value = getattr(config, f.name)
-        lowest = 0 if f.name in ("port", "threads", "warm_sandboxes") else 1
+        lowest = 0 if f.name in ("port", "threads", "warm_sandboxes", "offload_bytes") else 1
         if isinstance(value, int) and not isinstance(value, bool) and value < lowest:
             problems.append(f"{f.name} is {value}, it must be at least {lowest}")
         if isinstance(value, float) and not 0 <= value < float("inf"):
             problems.append(f"{f.name} is {value}, it must be finite and not negative")
     if config.port > 65535:
         problems.append(f"port is {config.port}, the highest is 65535")
-    for name in ("documents", "inferlets"):
+    if config.deterministic and not config.offload_bytes:
+        problems.append("deterministic needs offload_bytes: KV is never computed a second time")
+    for name in ("documents", "inferlets", "adapters"):
         path = getattr(config, name)
         if path and not Path(path).is_dir():
             problems.append(f"{name}: {path} is not a directory")

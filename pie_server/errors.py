@@ -8,9 +8,13 @@
     │   ├── UnknownMessageType       unknown_message_type  400
     │   ├── MessageTooLarge          message_too_large     413
     │   ├── UnknownInferlet          unknown_inferlet      404
+    │   ├── InvalidInferlet          invalid_inferlet      400   an upload that cannot be one
+    │   ├── VersionExists            version_exists        409   versions never change
+    │   ├── UndeclaredOperation      undeclared_operation  403   `needs` of the manifest lacks it
     │   ├── UnknownModel             unknown_model         404
     │   ├── UnknownSession           unknown_session       404
     │   ├── SessionEnded             session_ended         409
+    │   ├── HttpForbidden            http_forbidden        403   an address that is not allowed
     │   ├── UnknownOperation         unknown_operation     400
     │   └── UnknownHandle            unknown_handle        404   no such handle, or not ours
     ├── LimitExceeded                limit_exceeded        429
@@ -19,6 +23,9 @@
     │   ├── OperationsExceeded       operations_exceeded   429   too many operations in flight
     │   ├── OutputExceeded           output_exceeded       429
     │   ├── InputQueueFull           input_queue_full      429
+    │   ├── MessagesExceeded         messages_exceeded     429   too many messages nobody reads
+    │   ├── ChildrenExceeded         children_exceeded     429   too many, or too deep
+    │   ├── StoreExceeded            store_exceeded        429   more than a tenant may keep
     │   └── Overloaded               overloaded            503   the server refuses new work for now
     ├── GuestError                   guest_error           500   the inferlet itself failed
     │   ├── GuestRaised              guest_raised          500   an exception left the inferlet
@@ -27,6 +34,7 @@
     │   ├── GuestProtocolError       guest_protocol_error  500   it broke the ABI
     │   ├── CpuLimitExceeded         cpu_limit_exceeded    429
     │   └── MemoryLimitExceeded      memory_limit_exceeded 429
+    ├── ChildFailed                  child_failed          500   an inferlet that this one launched
     ├── OperationCancelled           cancelled             499
     ├── ModelError                   model_error           500
     │   ├── CheckpointError          checkpoint_error      500   a checkpoint that cannot be loaded
@@ -37,6 +45,8 @@
     │   └── SandboxLost              sandbox_lost          500   the container died under the call
     ├── ConnectionLost               connection_lost       503   the client's connection ended
     ├── JournalError                 journal_error         503
+    ├── StoreError                   store_error           503   the key-value store's disk
+    ├── HttpError                    http_error            502   a request that got no answer
     ├── ConfigurationError           configuration_error   500
     └── ShuttingDown                 shutting_down         503
 
@@ -110,6 +120,24 @@ class MessageTooLarge(InvalidRequest):
 class UnknownInferlet(InvalidRequest):
     code = "unknown_inferlet"
     http_status = 404
+
+
+class InvalidInferlet(InvalidRequest):
+    """An uploaded inferlet is refused; the message has the file, the line or the reason."""
+
+    code = "invalid_inferlet"
+
+
+class VersionExists(InvalidRequest):
+    code = "version_exists"
+    http_status = 409
+
+
+class UndeclaredOperation(InvalidRequest):
+    """An inferlet called what its manifest does not name in `needs`."""
+
+    code = "undeclared_operation"
+    http_status = 403
 
 
 class UnknownModel(InvalidRequest):
@@ -284,3 +312,54 @@ class GuestProtocolError(GuestError):
 
     code = "guest_protocol_error"
     default_hint = "Use the SDK instead of calling submit() and wait() directly."
+
+
+# Beyond inference: messages, children, the key-value store, HTTP.
+
+
+class MessagesExceeded(LimitExceeded):
+    """Nobody reads as fast as this instance sends; nothing was sent."""
+
+    code = "messages_exceeded"
+    default_hint = "Send less, or wait until what was sent before has been read."
+
+
+class ChildrenExceeded(LimitExceeded):
+    """A session runs as many inferlets as it may, or they launch each other too deeply."""
+
+    code = "children_exceeded"
+
+
+class StoreExceeded(LimitExceeded):
+    """The tenant's part of the key-value store is full, or one value is too large."""
+
+    code = "store_exceeded"
+    default_hint = "Delete what is not needed any more."
+
+
+class ChildFailed(PieError):
+    """A launched inferlet failed; `details["error"]` is its own error, as its client would see."""
+
+    code = "child_failed"
+
+
+class StoreError(PieError):
+    """The key-value store cannot be opened, read or written."""
+
+    code = "store_error"
+    http_status = 503
+
+
+class HttpForbidden(InvalidRequest):
+    """The server's settings do not allow a request to this address."""
+
+    code = "http_forbidden"
+    http_status = 403
+    default_hint = "The operator lists what inferlets may reach in the setting `http_allow`."
+
+
+class HttpError(PieError):
+    """An HTTP request got no answer: no connection, too slow, too large, broken."""
+
+    code = "http_error"
+    http_status = 502

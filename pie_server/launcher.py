@@ -1,8 +1,7 @@
-"""Runs one inferlet for one session: nursery, host, guest, sandbox lease, and their end.
+"""Runs the inferlets of one session: its nursery, its sandbox lease, and their end.
 
-This is where a session's parts meet, and where they end together: whatever happens to the
-inferlet, its tool tasks are cancelled, its contexts' pages are free and its sandbox is given back
-when `launch` returns.
+This is where a session's parts meet, and where they end together: when `launch` returns, all its
+instances have ended (`instances.py`) and its sandbox is given back.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ import trio
 
 from pie_sandbox.sandbox import PoolStatistics, Sandbox, SandboxPool
 from pie_server.errors import InvalidRequest, SandboxUnavailable
-from pie_server.host.instance_host import InstanceHost
 from pie_server.host.ports import Services
-from pie_server.runtime.native import run_native
+from pie_server.instances import FamilyLimits, InstanceParts, SessionInstances
 from pie_server.runtime.port import InstanceLimits, JsonValue
 from pie_server.runtime.registry import Registry
 from pie_server.runtime.runtime import Runtime
@@ -63,6 +61,7 @@ class InferletLauncher:
         limits: Of each instance.
         allow_native: Whether clients may launch natively, where `limits` bound neither CPU time nor
             memory.
+        family: How many inferlets a session's inferlets may launch.
     """
 
     def __init__(
@@ -74,12 +73,12 @@ class InferletLauncher:
         limits: InstanceLimits,
         *,
         allow_native: bool = False,
+        family: FamilyLimits | None = None,
     ) -> None:
         self._registry = registry
-        self._runtime = runtime
         self._services = services
         self._sandboxes = sandboxes
-        self._limits = limits
+        self._parts = InstanceParts(registry, runtime, services, limits, family or FamilyLimits())
         self._allow_native = allow_native
 
     def check(self, inferlet: str, arguments: JsonValue, *, native: bool) -> None:
@@ -96,21 +95,17 @@ class InferletLauncher:
         self, *, inferlet: str, arguments: JsonValue, session: Session, native: bool
     ) -> JsonValue:
         """Runs one inferlet to its end; see `sessions.ports.Launcher`."""
-        program = self._registry.get(inferlet)
+        program = self._registry.get(inferlet, session.id)
         sandbox = SessionSandbox(self._sandboxes, session.id)
-        run = run_native if native else self._runtime.run_instance
-        started = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
-                host = InstanceHost(self._services, session, nursery, sandbox.get, self._limits)
-                try:
-                    return await run(program, arguments, host, self._limits)
-                finally:
-                    host.close()
-                    nursery.cancel_scope.cancel()
-                    seconds = round(trio.current_time() - started, 4)
-                    session.usage = {**host.usage.to_json(), "wall_seconds": seconds}
+                instances = SessionInstances(
+                    self._parts, session, nursery, sandbox.get, native=native
+                )
+                return await instances.run(program, arguments)
         finally:
+            # An alias or a canary may have chosen it.
+            session.usage = {**session.usage, "version": program.version}
             await sandbox.aclose()
 
 

@@ -26,12 +26,20 @@ from pie_server.engine.engine import Engine, EngineSettings
 from pie_server.engine.policies import PolicyName
 from pie_server.engine.scheduler import SchedulerLimits
 from pie_server.errors import ConfigurationError
+from pie_server.host.operations import OPERATIONS
 from pie_server.host.ports import Services
+from pie_server.instances import FamilyLimits
 from pie_server.launcher import InferletLauncher
 from pie_server.model.loader import Checkpoint, load_checkpoint
 from pie_server.runtime.port import InstanceLimits, JsonValue
 from pie_server.runtime.registry import Registry
 from pie_server.runtime.runtime import Runtime
+from pie_server.runtime.uploads import Uploads
+from pie_server.runtime.version_store import VersionStore
+from pie_server.services.http_addresses import AllowList
+from pie_server.services.http_client import HttpClient
+from pie_server.services.key_values import KeyValueStore, StoreLimits
+from pie_server.services.messaging import Messaging
 from pie_server.sessions import SessionHub, SessionLimits
 from pie_server.web import Services as WebServices
 from pie_server.web import WebLimits, create_app, serve
@@ -40,6 +48,8 @@ from pie_tools.registry import default_registry
 _LOG = logging.getLogger(__name__)
 
 _SHOWN_SHARE = 0.05  # of the bytes, between two reports
+# An uploaded inferlet of 3 MiB as base64, and its escapes.
+_UPLOAD_BYTES = 5 << 20
 
 # What a slow start is doing, and how far that is (0 to 1) if it is known.
 Progress = Callable[[str, float | None], None]
@@ -61,11 +71,19 @@ class Server:
         self, config: Config, progress: Progress = lambda text, _: _LOG.info(text)
     ) -> None:
         self.config = config
-        self.registry = Registry(Path(config.inferlets) if config.inferlets else None)
+        self._store = VersionStore(Path(config.data_dir) / "registry")
+        own = Path(config.inferlets) if config.inferlets else None
+        self.registry = Registry(own, store=self._store)
         self.runtime = Runtime(Path(config.cache_dir))
+        self.uploads = Uploads(self.registry, self._store, self.runtime, OPERATIONS)
         self.engines: dict[str, Engine] = {}
         self.sandboxes: SandboxPool
+        self.key_values = KeyValueStore(
+            Path(config.data_dir) / "store.sqlite", StoreLimits(tenant_bytes=config.store_bytes)
+        )
         self.hub: SessionHub
+        self.messaging = Messaging()
+        self._http = HttpClient(AllowList(config.http_allow))
         self._progress = progress
         self._loaded = 0.0
         self._stopping = trio.Event()
@@ -79,6 +97,7 @@ class Server:
             ConfigurationError: A setting cannot be used (a port in use, a missing directory).
             SandboxUnavailable: The sandbox that was demanded cannot be had.
             JournalError: The journal cannot be opened.
+            StoreError: The key-value store cannot be opened.
         """
         await self._prepare()
         draining, closing = trio.Event(), trio.Event()
@@ -87,6 +106,7 @@ class Server:
                 await services.start(engine.run)
             await services.start(self.runtime.run)
             await services.start(self.sandboxes.run)
+            await services.start(self.key_values.run)
             await services.start(self.hub.run)
             app = create_app(self._web_services(draining))
             async with trio.open_nursery() as serving:
@@ -128,18 +148,27 @@ class Server:
             "runtime": asdict(self.runtime.statistics()),
             "sandbox": asdict(self.sandboxes.statistics()),
             "sessions": hub,
+            "messaging": asdict(self.messaging.statistics()),
+            "store": asdict(self.key_values.statistics()),
         }
 
     async def _prepare(self) -> None:
         """Loads and builds all that takes time, side by side."""
         config = self.config
+        await trio.to_thread.run_sync(self._store.open)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._prepare_runtime)
             nursery.start_soon(self._open_sandboxes)
             for source in config.model.split(","):
                 await self._open_engine(source.strip())
         await trio.to_thread.run_sync(self._load_adapters)
-        services = Services(self.engines, default_registry(_documents(config)))
+        services = Services(
+            self.engines,
+            default_registry(_documents(config)),
+            messaging=self.messaging,
+            store=self.key_values,
+            http=self._http,
+        )
         limits = InstanceLimits(
             memory_bytes=config.instance_memory_bytes,
             cpu_seconds=config.instance_cpu_seconds,
@@ -153,6 +182,7 @@ class Server:
             self.sandboxes,
             limits,
             allow_native=config.allow_native,
+            family=FamilyLimits(config.session_children, config.child_depth),
         )
         self.hub = SessionHub(
             Path(config.data_dir) / "journal.sqlite",
@@ -180,6 +210,7 @@ class Server:
                 SchedulerLimits(config.prefill_tokens, config.batch_rows),
                 cast(PolicyName, config.policy),
                 config.offload_bytes,
+                config.deterministic,
             ),
         )
 
@@ -225,6 +256,8 @@ class Server:
         return WebServices(
             hub=self.hub,
             inferlets=self.registry.list,
+            registry=self.registry,
+            publish=self.uploads.publish,
             statistics=self.statistics,
             ready=lambda: self.runtime.ready,
             draining=draining,
@@ -234,7 +267,7 @@ class Server:
 
     def _web_limits(self) -> WebLimits:
         size = self.config.max_message_bytes
-        return WebLimits(message_bytes=size, body_bytes=size)
+        return WebLimits(message_bytes=size, body_bytes=max(size, _UPLOAD_BYTES))
 
 
 def _documents(config: Config) -> Path:

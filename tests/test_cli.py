@@ -26,8 +26,9 @@ def pie_server(*arguments: str, **environment: str) -> subprocess.CompletedProce
 
 def test_help_names_every_command_and_shows_first_steps() -> None:
     shown = pie_server("--help").stdout
-    for word in ("serve", "run", "bench", "doctor", "config", "demo", "First steps"):
-        assert word in shown
+    for word in ["serve", "run", "new", "build", "inferlets", "bench", "doctor", "config", "demo"]:
+        assert f"\n  {word} " in shown
+    assert "First steps" in shown
 
 
 def test_a_benchmarks_own_help_is_reachable() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pie_server.config import load_config
+from pie_server.config import Config, load_config
 from pie_server.errors import ConfigurationError
+from pie_server.server import Server
 
 
 def test_flags_beat_environment_beats_file_beats_defaults(tmp_path: Path) -> None:
@@ -78,3 +79,14 @@ def test_truth_values_of_a_file_and_what_is_none(tmp_path: Path) -> None:
 
 def test_clients_may_not_launch_natively_by_default() -> None:
     assert load_config(environment={}).config.allow_native is False
+
+
+def test_a_list_in_the_file_is_the_same_as_commas_on_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('http_allow = ["example.org", "127.0.0.1:8000"]\n')
+    assert load_config(file=file, environment={}).config.http_allow == "example.org,127.0.0.1:8000"
+
+
+def test_an_address_that_cannot_be_allowed_stops_the_server_before_it_loads_anything() -> None:
+    with pytest.raises(ConfigurationError, match=r"'\*\.example\.org' is no host"):
+        Server(Config(http_allow="*.example.org"))

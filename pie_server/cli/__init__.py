@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 import pie_server
+from pie_server.cli.inferlets import inferlets_group
 from pie_server.config import Config, LoadedConfig, load_config
 from pie_server.errors import PieError
 
@@ -105,6 +106,7 @@ def _cli() -> None:
       pie-server demo "What is 12 * 34?"      one agent session, start to end
       pie-server serve                        serve on http://127.0.0.1:8080
       pie-server run react -- --question "How many primes are below 50?"
+      pie-server new --language python my-inferlet
 
     Every setting of `serve` can also come from the environment (PIE_PORT=9000) or from a TOML file
     (--config FILE); `pie-server config show` prints the result and where each value came from.
@@ -124,6 +126,7 @@ def serve(port_file: Path | None, config_file: Path | None, **flags: object) -> 
 
     \b
     GET  /health /ready /v1/inferlets /v1/statistics
+    HTTP /v1/inferlets/NAME      versions and aliases, see docs/registry.md
     WS   /v1/sessions      the session protocol, see docs/protocol.md
     """
     import trio
@@ -185,6 +188,27 @@ def run(
             partial(run_inferlet, config, inferlet, given, native=native, url=url, as_json=as_json)
         )
     )
+
+
+@_cli.command()
+@click.option(
+    "--language",
+    type=click.Choice(["python", "javascript", "rust", "c", "c++"]),
+    default="python",
+    show_default=True,
+    help="What to write it in.",
+)
+@click.argument("directory", metavar="NAME", type=click.Path(path_type=Path))
+def new(language: str, directory: Path) -> None:
+    """Begin an inferlet called NAME: a directory with source, manifest, README and a test."""
+    from pie_server.cli.new import make_inferlet
+
+    for path in make_inferlet(language, directory):
+        click.echo(f"wrote {directory / path.name}")
+    click.echo(f'\nRun it:  pie-server run {directory} -- --prompt "Hello"')
+
+
+_cli.add_command(inferlets_group)
 
 
 @_cli.command()

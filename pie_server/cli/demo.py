@@ -33,12 +33,18 @@ class Outcome:
 
 
 class Transcript:
-    """Prints a session's events as they come."""
+    """Prints a session's events as they come.
+
+    Attributes:
+        outcome: What it came to so far.
+        text: All that was streamed.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._in_text = False
         self.outcome = Outcome()
+        self.text = ""
 
     def show(self, event: Event, *, quiet: bool = False) -> None:
         """Takes one event; `quiet` only keeps the outcome."""
@@ -54,6 +60,7 @@ class Transcript:
 
     def _print(self, kind: str, data: dict[str, JsonValue]) -> None:
         if kind == "text":
+            self.text += str(data["text"])
             self._console.print(str(data["text"]), end="", markup=False, highlight=False)
             self._in_text = True
             return

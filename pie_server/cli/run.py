@@ -83,8 +83,9 @@ async def run_inferlet(
                 if as_json:
                     print(json.dumps({"seq": event.seq, "kind": event.kind, "data": event.data}))
                 transcript.show(event, quiet=as_json)
-        if transcript.outcome.answer and not as_json:
-            console.print(transcript.outcome.answer, markup=False, highlight=False)
+        answer = transcript.outcome.answer
+        if answer and not as_json and not transcript.text.endswith(answer):  # streamed already
+            console.print(answer, markup=False, highlight=False)
     return 0 if transcript.outcome.status == "completed" else 1
 
 

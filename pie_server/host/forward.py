@@ -9,6 +9,7 @@ from pie_server.engine.batch import Readout
 from pie_server.engine.commands import ForwardCommand
 from pie_server.errors import InvalidArguments, LimitExceeded, PieError
 from pie_server.host import planning
+from pie_server.host.held_matchers import MatcherLoans
 from pie_server.host.held_tensors import check_vector_bytes
 from pie_server.host.planning import Planned
 from pie_server.host.readouts import answered, asked_of
@@ -52,18 +53,21 @@ def forward(host: InstanceHost, request: Forward, reply: Reply) -> None:
     held, length = planned.held, len(planned.fill)
     if not length:
         raise InvalidArguments("context.forward needs at least one token to feed")
-    asked: list[tuple[int, Readout]] = asked_of(host, held.engine, request, length)
+    loans = MatcherLoans(host, held.engine)
+    asked: list[tuple[int, Readout]] = asked_of(host, held.engine, request, length, loans)
     recipes = _recipes(planned, request)
     host.check_pages(held, planned.length)
 
     def on_done(command: ForwardCommand, error: PieError | None) -> None:
         planning.settle(host, planned, command)
         if error is not None:
+            loans.fail()
             reply.fail(error)
             return
         try:
-            answers = answered(host, held.engine, request, command.answers)
+            answers = answered(host, held.engine, request, command.answers, loans)
         except PieError as refused:
+            loans.fail()
             reply.fail(refused)
         else:
             reply.complete({"length": len(command.context.tokens), **answers})
@@ -78,6 +82,7 @@ def forward(host: InstanceHost, request: Forward, reply: Reply) -> None:
         on_done=on_done,
         queue=held.queue,
     )
+    loans.begin()
     planning.submit(host, planned, planned.length, command, reply)
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from pie_server.engine.commands import GenerateCommand
 from pie_server.engine.engine import Engine
-from pie_server.engine.grammar import Matcher
 from pie_server.errors import ContextTooLong, InvalidArguments, PieError
 from pie_server.host import planning
 from pie_server.host.generation import GeneratedText, TokenSink, text_of
+from pie_server.host.held_matchers import HostMatcher, MatcherLoan
+from pie_server.host.held_matchers import get as get_matcher
 from pie_server.host.requests import Generate
 from pie_server.runtime.port import JsonValue
 
@@ -37,19 +38,24 @@ def generate(host: InstanceHost, request: Generate, reply: Reply) -> None:
         stops = list(checkpoint.config.eos_tokens)
     if request.ignore_eos:
         stops = []
-    if request.grammar is not None:  # after the end a grammar allows nothing but the end
+    loan = _loan(host, held.engine, request)
+    if loan is not None:  # after the end a grammar allows nothing but the end
         stops = [*stops, *checkpoint.config.eos_tokens]
     sink: TokenSink | None = None
+    tool_format = checkpoint.chat_template.tool_format
     if request.stream or request.stop:
         emit = (lambda text: host.session.emit("text", {"text": text})) if request.stream else None
-        sink = TokenSink(checkpoint.tokenizer, request.stop, emit)
+        sink = TokenSink(checkpoint.tokenizer, tool_format, request.stop, emit)
 
     def on_done(command: GenerateCommand, error: PieError | None) -> None:
         held.generating = False
         planning.settle(host, planned, command)
         host.usage.generated_tokens += len(command.generated)
+        if loan is not None:
+            loan.end(command.generated)  # so far it came, even if it failed
         # A watched generation that fails still shows what was said before.
-        text = sink.finish() if sink else text_of(checkpoint.tokenizer, command.generated)
+        tokens = command.generated
+        text = sink.finish() if sink else text_of(checkpoint.tokenizer, tool_format, tokens)
         error = error or (sink.error if sink else None)
         if error is not None:
             reply.fail(error)
@@ -64,11 +70,13 @@ def generate(host: InstanceHost, request: Generate, reply: Reply) -> None:
         stop_tokens=frozenset(stops),
         on_token=sink.feed if sink else None,
         on_done=on_done,
-        matcher=_matcher(host, held.engine, request.grammar),
+        matcher=None if loan is None else loan.copy,
         vocab_size=vocabulary,
         queue=held.queue,
     )
     held.generating = True
+    if loan is not None:
+        loan.begin()
     planning.submit(host, planned, planned.length + most, command, reply)
 
 
@@ -96,11 +104,17 @@ def _generated(host: InstanceHost, command: GenerateCommand, text: GeneratedText
     }
 
 
-def _matcher(host: InstanceHost, engine: Engine, grammar: int | None) -> Matcher | None:
-    """The beginning of a grammar, if the generation has one."""
-    if grammar is None:
+def _loan(host: InstanceHost, engine: Engine, request: Generate) -> MatcherLoan | None:
+    """The guest's matcher, or one at the beginning of its grammar, if the generation has one."""
+    if request.matcher is not None:
+        if request.grammar is not None:
+            raise InvalidArguments("context.generate follows a grammar or a matcher, not both")
+        held = get_matcher(host, request.matcher, engine)
+        held.check_free(request.matcher)
+        return MatcherLoan(held, advances=True)
+    if request.grammar is None:
         return None
-    compiled = host.grammars.get(grammar)
+    compiled = host.grammars.get(request.grammar)
     if compiled.engine is not engine:
-        raise InvalidArguments(f"grammar {grammar} was compiled for another model")
-    return compiled.grammar.matcher()
+        raise InvalidArguments(f"grammar {request.grammar} was compiled for another model")
+    return MatcherLoan(HostMatcher(engine, compiled.grammar.matcher()), advances=False)

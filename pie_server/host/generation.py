@@ -8,15 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import trio
 
 from pie_server.errors import PieError
 from pie_server.model.tokenizer import IncrementalDecoder, Tokenizer
+from pie_server.model.tool_formats import ToolFormat
 from pie_server.model.tool_parser import ToolCall, ToolCallParser
 
 # A person reads no faster than this, and each event has a fixed price all the way to the client.
 _STREAM_INTERVAL_SECONDS = 0.02
+
+
+def markers_of(tokenizer: Tokenizer, tool_format: ToolFormat) -> dict[int, str]:
+    """The tokens of tool-call markup that decoding would drop, as special ones: their text."""
+    found = {}
+    for marker in tool_format.markers:
+        token = tokenizer.inner.token_to_id(marker)
+        if token is not None and not tokenizer.decode([token], skip_special=True):
+            found[token] = marker
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class TokenSink:
 
     Args:
         tokenizer: Of the model.
+        tool_format: How the model writes tool calls.
         stop: Strings that end the generation; they are not part of the text.
         emit: Receives text for the client, or None.
 
@@ -48,13 +61,18 @@ class TokenSink:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, stop: Sequence[str], emit: Callable[[str], None] | None
+        self,
+        tokenizer: Tokenizer,
+        tool_format: ToolFormat,
+        stop: Sequence[str],
+        emit: Callable[[str], None] | None,
     ) -> None:
         self._decoder = IncrementalDecoder(tokenizer)
+        self._markers = markers_of(tokenizer, tool_format)
         self._stop = [text for text in stop if text]
         self._longest = max((len(text) for text in self._stop), default=0)
         self._emit = emit
-        self._parser = ToolCallParser()
+        self._parser = ToolCallParser(tool_format)
         self._text = ""
         self._shown = 0  # characters of `_text` that went through the parser
         self._pending = ""
@@ -64,7 +82,8 @@ class TokenSink:
 
     def feed(self, token: int) -> bool:
         """Takes one token; True if a stop string is complete, or the text has nowhere to go."""
-        piece = self._decoder.feed(token)
+        marker = self._markers.get(token)
+        piece = self._decoder.feed(token) if marker is None else self._decoder.finish() + marker
         if not piece:
             return False
         self._text += piece
@@ -107,10 +126,19 @@ class TokenSink:
         self._pending = ""
 
 
-def text_of(tokenizer: Tokenizer, tokens: Sequence[int]) -> GeneratedText:
+def text_of(tokenizer: Tokenizer, tool_format: ToolFormat, tokens: Sequence[int]) -> GeneratedText:
     """A generation that nobody watched, decoded in one go."""
-    text = tokenizer.decode(tokens, skip_special=True)
-    parser = ToolCallParser()
+    markers = markers_of(tokenizer, tool_format)
+    if not markers:
+        text = tokenizer.decode(tokens, skip_special=True)
+    else:
+        text = "".join(
+            "".join(markers[token] for token in run)
+            if marked
+            else tokenizer.decode(list(run), skip_special=True)
+            for marked, run in groupby(tokens, markers.__contains__)
+        )
+    parser = ToolCallParser(tool_format)
     parser.feed(text)
     parser.finish()
     return GeneratedText(text, parser.content.strip(), parser.calls)

@@ -24,13 +24,17 @@ class Handles(Generic[T]):
         self._things: dict[int, T] = {}
         self._last = 0
 
-    def add(self, thing: T) -> int:
-        """Holds one more. Raises LimitExceeded."""
+    def check_room(self) -> None:
+        """Refuses one too many. Raises LimitExceeded."""
         if len(self._things) >= self._most:
             raise LimitExceeded(
                 f"this instance holds {self._most} {self._kind}s, the most it may",
                 hint="Release some of them first.",
             )
+
+    def add(self, thing: T) -> int:
+        """Holds one more. Raises LimitExceeded."""
+        self.check_room()
         self._last += 1
         self._things[self._last] = thing
         return self._last
@@ -51,6 +55,13 @@ class Handles(Generic[T]):
     def clear(self) -> None:
         """Lets go of all."""
         self._things.clear()
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    def items(self) -> list[tuple[int, T]]:
+        """What is held now, with its numbers."""
+        return list(self._things.items())
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._things.values())

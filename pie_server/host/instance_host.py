@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -28,15 +29,21 @@ from pie_server.errors import (
     UnknownModel,
     UnknownOperation,
 )
+from pie_server.host.children import MAX_CHILDREN, Child, ChildLauncher
+from pie_server.host.files import ScratchFiles
 from pie_server.host.fills import ChatState, FillRenderer
 from pie_server.host.grammars import MAX_GRAMMARS, HostGrammar
 from pie_server.host.handles import Handles
+from pie_server.host.held_matchers import MAX_MATCHERS, HostMatcher
 from pie_server.host.held_tensors import MAX_TENSORS, HostTensor
+from pie_server.host.http import MAX_REQUESTS
+from pie_server.host.messaging import MAX_SUBSCRIPTIONS
 from pie_server.host.operations import OPERATIONS, Operation
 from pie_server.host.ports import SandboxSource, Services, SessionPort, Usage
 from pie_server.host.requests import Request
 from pie_server.kv import Context
 from pie_server.runtime.port import InstanceLimits, JsonValue, Mailbox
+from pie_server.services.messaging import Subscription
 
 _LOG = logging.getLogger(__name__)
 
@@ -100,6 +107,8 @@ class InstanceHost:
         nursery: Where its tool calls and waits run; cancelled by whoever owns it.
         sandbox: Leases the session's sandbox on first use.
         limits: What the instance may hold.
+        launcher: Starts further instances in the session; None: it may launch none.
+        child: What the instance is to the one that launched it; None: a client launched it.
     """
 
     def __init__(
@@ -109,18 +118,29 @@ class InstanceHost:
         nursery: trio.Nursery,
         sandbox: SandboxSource,
         limits: InstanceLimits,
+        *,
+        launcher: ChildLauncher | None = None,
+        child: Child | None = None,
     ) -> None:
         self.services = services
         self.session = session
         self.nursery = nursery
         self.sandbox = sandbox
         self.limits = limits
+        self.launcher = launcher
+        self.child = child
+        self.sender = services.messaging.sender(session.tenant)
+        self.files = ScratchFiles()
+        self.http_turns = trio.CapacityLimiter(MAX_REQUESTS)
         self.usage = Usage()
         self.random = random.Random()
         self.in_flight: dict[int, Reply] = {}
         self.queues: Handles[CommandQueue] = Handles("queue", MAX_QUEUES)
         self.tensors: Handles[HostTensor] = Handles("tensor", MAX_TENSORS)
         self.grammars: Handles[HostGrammar] = Handles("grammar", MAX_GRAMMARS)
+        self.matchers: Handles[HostMatcher] = Handles("matcher", MAX_MATCHERS)
+        self.subscriptions: Handles[Subscription] = Handles("subscription", MAX_SUBSCRIPTIONS)
+        self.children: Handles[Child] = Handles("child", MAX_CHILDREN)
         self._contexts: dict[int, HostContext] = {}
         self._renderers: dict[str, FillRenderer] = {}
         self._closed = False
@@ -159,12 +179,20 @@ class InstanceHost:
                     reply.cancel()
         finally:
             self.in_flight.clear()
+            for child in self.children:
+                child.parent_ended()
+            for subscription in self.subscriptions:
+                subscription.close()
+            self.children.clear()
+            self.subscriptions.clear()
+            self.files.clear()
             for held in self._contexts.values():
                 held.engine.release(held.context)
             self._contexts.clear()
             self.queues.clear()
             self.tensors.clear()
             self.grammars.clear()
+            self.matchers.clear()
 
     def _start(self, number: int, raw: Mapping[str, JsonValue], mailbox: Mailbox) -> None:
         entry, request = self._parse(raw)
@@ -244,6 +272,18 @@ class InstanceHost:
     def contexts(self) -> Iterable[HostContext]:
         """All contexts of this instance."""
         return self._contexts.values()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Parks all contexts while the instance waits for its client or for another instance."""
+        parked = list(self.contexts())
+        for held in parked:
+            held.engine.park(held.context)
+        try:
+            yield
+        finally:
+            for held in parked:
+                held.engine.resume(held.context)
 
     def new_call_id(self) -> str:
         """A tool call's name, unique within the session."""

@@ -9,6 +9,9 @@ from typing import Protocol
 from pie_sandbox.sandbox import Sandbox
 from pie_server.engine.engine import Engine
 from pie_server.runtime.port import JsonValue
+from pie_server.services.http_client import HttpClient
+from pie_server.services.key_values import KeyValueStore
+from pie_server.services.messaging import Messaging
 from pie_tools.registry import ToolRegistry
 
 
@@ -45,10 +48,16 @@ class Services:
     Attributes:
         engines: By model name; the first is the default.
         tools: What `tools.call` can reach.
+        messaging: Topics and work queues.
+        store: The key-value store, if there is one.
+        http: Makes requests to what the operator allows; to nothing by default.
     """
 
     engines: Mapping[str, Engine]
     tools: ToolRegistry
+    messaging: Messaging = field(default_factory=Messaging)
+    store: KeyValueStore | None = None
+    http: HttpClient = field(default_factory=HttpClient)
 
 
 @dataclass(slots=True)
@@ -69,6 +78,18 @@ class Usage:
     tool_seconds: float = 0.0
     parked_pages_peak: int = 0
     executions: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: Usage) -> None:
+        """Counts another instance's usage too; of peaks, the higher one."""
+        self.generated_tokens += other.generated_tokens
+        self.prompt_tokens += other.prompt_tokens
+        self.reused_tokens += other.reused_tokens
+        self.forward_steps += other.forward_steps
+        self.tool_calls += other.tool_calls
+        self.tool_seconds += other.tool_seconds
+        self.parked_pages_peak = max(self.parked_pages_peak, other.parked_pages_peak)
+        for backend, count in other.executions.items():
+            self.executions[backend] = self.executions.get(backend, 0) + count
 
     def to_json(self) -> dict[str, JsonValue]:
         """As the wire carries it."""

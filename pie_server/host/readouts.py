@@ -19,9 +19,12 @@ from pie_server.engine.batch import (
     TopTokens,
 )
 from pie_server.engine.engine import Engine
+from pie_server.engine.sampler_state import SamplerState
+from pie_server.engine.sampling import SamplingParams
 from pie_server.errors import InvalidArguments
+from pie_server.host.held_matchers import MatcherLoans, check_tokens
 from pie_server.host.held_tensors import check_tensor_bytes, hold_answers
-from pie_server.host.requests import Readouts
+from pie_server.host.requests import Readouts, SampleAt
 from pie_server.runtime.port import JsonValue
 
 if TYPE_CHECKING:
@@ -29,21 +32,30 @@ if TYPE_CHECKING:
 
 MAX_READOUTS = 4096  # of one operation
 MAX_PENALISED = 64  # samplers that count all tokens before them
+MAX_DRAFTED = 65_536  # tokens in all drafts of one operation
 MAX_NUMBERS = 1 << 18  # in one answer: a whole distribution of the widest vocabularies
 
 
 def asked_of(
-    host: InstanceHost, engine: Engine, request: Readouts, length: int, *, counts: bool = True
+    host: InstanceHost,
+    engine: Engine,
+    request: Readouts,
+    length: int,
+    loans: MatcherLoans,
+    *,
+    counts: bool = True,
 ) -> list[tuple[int, Readout]]:
     """(offset, readout) for everything asked of `length` positions, kind after kind.
 
     Args:
+        loans: Lends the matchers that samplers follow; the caller begins and ends the loans.
         counts: Whether there are tokens that penalties could count.
 
     Raises:
         InvalidArguments: An index, a sampler, a width or a token is out of range, or too much is
             asked at once.
         LimitExceeded: The tensors that are asked for are too large.
+        UnknownHandle, InvalidRequest: A matcher is not there, or about to be moved.
     """
     _check_amount(host, engine, request)
     vocabulary = engine.checkpoint.config.vocab_size
@@ -52,7 +64,7 @@ def asked_of(
         params = sampler.sampler.params(host.random.getrandbits(63), vocabulary)
         if params.needs_state and not counts:
             raise InvalidArguments("hidden states have no tokens that penalties could count")
-        asked.append((_offset(sampler.index, length), Sample(params)))
+        asked.append((_offset(sampler.index, length), _sample(sampler, params, engine, loans)))
     for top in request.distributions:
         if not 0 <= top.top_k <= vocabulary:
             raise InvalidArguments(f"distribution.top_k must be between 0 (all) and {vocabulary}")
@@ -67,6 +79,20 @@ def asked_of(
     return asked
 
 
+def _sample(asked: SampleAt, params: SamplingParams, engine: Engine, loans: MatcherLoans) -> Sample:
+    if asked.matcher is None:
+        if asked.draft or asked.advance:
+            raise InvalidArguments("samplers.draft and samplers.advance go with a matcher")
+        return Sample(params)
+    if asked.draft and asked.advance:
+        raise InvalidArguments("a sampler advances its matcher, or has a draft, not both")
+    check_tokens("samplers.draft", asked.draft, engine)
+    matcher = loans.lend(asked.matcher, advances=asked.advance)
+    state = SamplerState(params, (), matcher.vocab_size, matcher)
+    # The guest's matcher moves when the answer is there; the device's copy stands still.
+    return Sample(params, state=state, draft=tuple(asked.draft), advance=False)
+
+
 def _check_amount(host: InstanceHost, engine: Engine, request: Readouts) -> None:
     """Prices what is asked, before any of it is made."""
     config = engine.checkpoint.config
@@ -74,6 +100,9 @@ def _check_amount(host: InstanceHost, engine: Engine, request: Readouts) -> None
     count += len(request.entropies) + len(request.logits) + len(request.hidden)
     if count > MAX_READOUTS:
         raise InvalidArguments(f"ask for at most {MAX_READOUTS} readouts in one operation")
+    drafted = sum(len(sampler.draft) for sampler in request.samplers)
+    if drafted > MAX_DRAFTED:
+        raise InvalidArguments(f"the samplers' drafts have {drafted} tokens of {MAX_DRAFTED}")
     numbers = sum(top.top_k or config.vocab_size for top in request.distributions)
     numbers += sum(len(candidates.tokens) for candidates in request.logprobs)
     if numbers > MAX_NUMBERS:
@@ -92,9 +121,13 @@ def _check_amount(host: InstanceHost, engine: Engine, request: Readouts) -> None
 
 
 def answered(
-    host: InstanceHost, engine: Engine, request: Readouts, answers: Iterable[Answer]
+    host: InstanceHost,
+    engine: Engine,
+    request: Readouts,
+    answers: Iterable[Answer],
+    loans: MatcherLoans,
 ) -> dict[str, JsonValue]:
-    """The answers to `asked_of(request)`, in its order.
+    """The answers to `asked_of(request)`, in its order; matchers have then taken their tokens.
 
     Raises:
         LimitExceeded: The instance holds too many tensors to get another.
@@ -124,6 +157,8 @@ def answered(
         found["logits"] = hold_answers(host, engine, "logits", take(request.logits))
     if request.hidden:
         found["hidden"] = hold_answers(host, engine, "hidden", take(request.hidden))
+    chosen = zip(request.samplers, sampled, strict=True)
+    loans.finish({s.matcher: t.token for s, t in chosen if s.advance and s.matcher is not None})
     return found
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from pie_server.engine.sampling import SamplingParams
 from pie_server.host.fills import Segment
@@ -114,10 +115,17 @@ class Fill(ContextRequest):
 
 
 class SampleAt(msgspec.Struct, forbid_unknown_fields=True):
-    """A sampler at an offset of the fill; negative counts from its end."""
+    """A sampler at an offset of the fill; negative counts from its end.
+
+    It chooses what `matcher` allows behind the tokens of `draft`, which are not in it yet; with
+    `advance` the matcher takes the token.
+    """
 
     index: int
     sampler: Sampler
+    matcher: int | None = None
+    draft: list[int] = []
+    advance: bool = False
 
 
 class DistributionAt(msgspec.Struct, forbid_unknown_fields=True):
@@ -172,6 +180,7 @@ class Generate(Fill, kw_only=True):
     stream: Literal["text"] | None = None
     ignore_eos: bool = False
     grammar: int | None = None
+    matcher: int | None = None
 
 
 class Range(ContextRequest):
@@ -284,6 +293,35 @@ class GrammarRequest(Request):
     grammar: int
 
 
+class CreateMatcher(GrammarRequest):
+    """matcher.create."""
+
+
+class MatcherRequest(Request):
+    """An operation on a matcher."""
+
+    matcher: int
+
+
+class AdvanceMatcher(MatcherRequest):
+    """matcher.advance."""
+
+    tokens: list[int]
+
+
+class RollBackMatcher(MatcherRequest):
+    """matcher.rollback: the last `tokens` tokens."""
+
+    tokens: int
+
+
+class ParseToolCalls(ModelRequest, kw_only=True):
+    """tools.parse: without `ended` a call that is still being written is not one yet."""
+
+    text: str
+    ended: bool = True
+
+
 class ToolCallRequest(Request):
     """tools.call."""
 
@@ -299,17 +337,142 @@ class Send(Request):
     message: object
 
 
+TopicName = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class Topic(Request):
+    """messaging.subscribe, messaging.pull."""
+
+    topic: TopicName
+
+
+class Publish(Topic):
+    """messaging.broadcast, messaging.push."""
+
+    message: object
+
+
+class SubscriptionRequest(Request):
+    """An operation on a subscription."""
+
+    subscription: int
+
+
+class LaunchChild(Request, kw_only=True):
+    """runtime.launch."""
+
+    program: Annotated[str, Meta(min_length=1, max_length=256)]
+    arguments: dict[str, object] = {}
+
+
+class ChildRequest(Request):
+    """An operation on a launched inferlet."""
+
+    child: int
+
+
+class SendToChild(ChildRequest):
+    """child.send."""
+
+    message: object
+
+
+Key = Annotated[str, Meta(min_length=1, max_length=512)]
+Version = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class KeyRequest(Request):
+    """An operation on a key of the key-value store."""
+
+    key: Key
+
+
+class PutKey(KeyRequest, kw_only=True):
+    """store.put; `version` makes it compare-and-swap."""
+
+    value: object
+    version: Version | None = None
+
+
+class DeleteKey(KeyRequest, kw_only=True):
+    """store.delete."""
+
+    version: Version | None = None
+
+
+class ListKeys(Request, kw_only=True):
+    """store.list."""
+
+    prefix: Annotated[str, Meta(max_length=512)] = ""
+    after: Annotated[str, Meta(max_length=512)] = ""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class HttpRequest(Request, kw_only=True):
+    """http.request; the body is text or base64."""
+
+    url: str
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    headers: dict[str, str] = {}
+    body: str | None = None
+    body_base64: str | None = None
+    seconds: Annotated[float, Meta(gt=0, le=120)] = 30.0
+    max_bytes: Annotated[int, Meta(ge=0, le=2 << 20)] = 1 << 20
+    follow_redirects: bool = True
+
+
+FileName = Annotated[str, Meta(min_length=1, max_length=255)]
+Offset = Annotated[int, Meta(ge=0)]
+
+
+class FileRequest(Request):
+    """An operation on a scratch file."""
+
+    name: FileName
+
+
+class WriteFile(FileRequest, kw_only=True):
+    """files.write; the content is text or base64."""
+
+    text: str | None = None
+    base64: str | None = None
+    append: bool = False
+
+
+class ReadFile(FileRequest, kw_only=True):
+    """files.read."""
+
+    start: Offset = 0
+    stop: Offset | None = None
+
+
+class SendFile(FileRequest, kw_only=True):
+    """session.send_file; the content is text or base64."""
+
+    text: str | None = None
+    base64: str | None = None
+    media_type: Annotated[str, Meta(max_length=127)] = "application/octet-stream"
+
+
 class Sleep(Request):
     """runtime.sleep."""
 
     seconds: float
 
 
+LogValue = bool | int | float | Annotated[str, Meta(max_length=1024)] | None
+LogFields = Annotated[
+    dict[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,63}$")], LogValue],
+    Meta(max_length=32),
+]
+
+
 class Log(Request):
-    """log."""
+    """log; `fields` are facts for programs that read the log."""
 
     message: str
     level: Literal["debug", "info", "warning", "error"] = "info"
+    fields: LogFields = {}
 
 
 class Cancel(Request):

@@ -7,10 +7,12 @@ import math
 import time
 from typing import TYPE_CHECKING, cast
 
+import msgspec
 import trio
 
 import pie_server
 from pie_server.errors import InvalidArguments
+from pie_server.host.messaging import message_from
 from pie_server.host.requests import Cancel, Empty, Log, Send, Sleep
 from pie_server.runtime.port import JsonValue
 
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
 
 _GUEST_LOG = logging.getLogger("pie_server.guest")
 _LONGEST_SLEEP_SECONDS = 3600.0
+_LOG_CHARACTERS = 4096
 
 
 def send(host: InstanceHost, request: Send) -> JsonValue:
-    """Sends a message to the client: a string as text, anything else as JSON."""
-    if isinstance(request.message, str):
+    """Sends a message to the client (a child: to its parent): text, or anything else as JSON."""
+    if host.child is not None and not host.child.detached:
+        host.child.tell_parent(message_from(host, request.message))
+    elif isinstance(request.message, str):
         host.session.emit("text", {"text": request.message})
     else:
         host.session.emit("message", {"message": cast(JsonValue, request.message)})
@@ -31,15 +36,9 @@ def send(host: InstanceHost, request: Send) -> JsonValue:
 
 
 async def receive(host: InstanceHost, _: Empty) -> JsonValue:
-    """The client's next message; the instance's contexts are parked meanwhile."""
-    parked = list(host.contexts())
-    for held in parked:
-        held.engine.park(held.context)
-    try:
+    """The client's next message (a child's: its parent's); the contexts are parked meanwhile."""
+    with host.waiting():
         return await host.session.receive()
-    finally:
-        for held in parked:
-            held.engine.resume(held.context)
 
 
 def info(host: InstanceHost, _: Empty) -> JsonValue:
@@ -71,10 +70,19 @@ def version(_: InstanceHost, request: Empty) -> JsonValue:
 
 
 def log(host: InstanceHost, request: Log) -> JsonValue:
-    """Writes to the server's log, under the session's id."""
+    """Writes to the server's log, under the session's id; `fields` as `key=value` behind it."""
     level = getattr(logging, request.level.upper())
-    _GUEST_LOG.log(level, "[%s] %s", host.session.id, request.message[:4096])
+    message = request.message[:_LOG_CHARACTERS]
+    fields = "".join(f" {name}={_field(value)}" for name, value in request.fields.items())
+    facts = {"session": host.session.id, "fields": request.fields}  # for structured handlers
+    _GUEST_LOG.log(level, "[%s] %s%s", host.session.id, message, fields, extra=facts)
     return None
+
+
+def _field(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    plain = text.isprintable() and text and not any(char in ' "=' for char in text)
+    return text if plain else msgspec.json.encode(text).decode()
 
 
 def cancel(host: InstanceHost, request: Cancel) -> JsonValue:

@@ -12,6 +12,7 @@ from pie_server.engine.device_tasks import EmbedTokens
 from pie_server.engine.device_tasks import ReadHidden as ReadHiddenTask
 from pie_server.engine.sampling import uniform
 from pie_server.errors import InvalidArguments, PieError
+from pie_server.host.held_matchers import MatcherLoans
 from pie_server.host.held_tensors import hold
 from pie_server.host.readouts import answered, asked_of
 from pie_server.host.requests import (
@@ -60,23 +61,27 @@ def read_hidden(host: InstanceHost, request: ReadHidden, reply: Reply) -> None:
     if tensor.kind != "hidden":
         raise InvalidArguments(f"tensor {request.tensor} holds {tensor.kind}, not hidden states")
     engine = tensor.engine
+    loans = MatcherLoans(host, engine)
     placed = [
         replace(readout, index=row, uniform=uniform(readout.params.seed, row))
         if isinstance(readout, Sample)
         else replace(readout, index=row)
-        for row, readout in asked_of(host, engine, request, len(tensor.rows), counts=False)
+        for row, readout in asked_of(host, engine, request, len(tensor.rows), loans, counts=False)
     ]
 
     def on_done(result: object, error: PieError | None) -> None:
         if error is not None:
+            loans.fail()
             reply.fail(error)
             return
         try:
-            reply.complete(answered(host, engine, request, cast(list[Answer], result)))
+            reply.complete(answered(host, engine, request, cast(list[Answer], result), loans))
         except PieError as refused:
+            loans.fail()
             reply.fail(refused)
 
     task = ReadHiddenTask(tensor.rows, placed)
+    loans.begin()
     command = engine.run_task(task, on_done, host.queue_of(request.queue))
     reply.cancel = lambda: engine.scheduler.cancel(command)
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from pie_server.errors import PieError
-from pie_server.host.requests import Empty, ToolCallRequest
+from pie_server.errors import InvalidArguments, PieError
+from pie_server.host.requests import Empty, ParseToolCalls, ToolCallRequest
+from pie_server.model.tool_formats import ToolFormat
+from pie_server.model.tool_parser import ToolCallParser
 from pie_server.runtime.port import JsonValue
 from pie_tools.tool import ToolCallContext
 
 if TYPE_CHECKING:
     from pie_server.host.instance_host import InstanceHost
+
+MAX_PARSED_CHARACTERS = 1 << 18  # a long turn of a model; looked at one by one, on the event loop
 
 
 def list_tools(host: InstanceHost, _: Empty) -> JsonValue:
@@ -21,6 +25,29 @@ def list_tools(host: InstanceHost, _: Empty) -> JsonValue:
     schemas: list[JsonValue] = []
     schemas.extend(host.services.tools.schemas())  # type: ignore[arg-type] # JSON by construction
     return schemas
+
+
+def parse(host: InstanceHost, request: ParseToolCalls) -> JsonValue:
+    """Tool calls in text that a model has written, in its own format, and the text without them."""
+    if len(request.text) > MAX_PARSED_CHARACTERS:
+        raise InvalidArguments(
+            f"text has {len(request.text)} characters, it may have {MAX_PARSED_CHARACTERS}"
+        )
+    tool_format = host.engine(request.model).checkpoint.chat_template.tool_format
+    return parsed(tool_format, request.text, ended=request.ended)
+
+
+def parsed(tool_format: ToolFormat, text: str, *, ended: bool) -> dict[str, JsonValue]:
+    """The answer of `tools.parse`."""
+    parser = ToolCallParser(tool_format)
+    parser.feed(text)
+    if ended:
+        parser.finish()
+    calls: list[JsonValue] = []
+    for found in parser.calls:
+        entry = {"name": found.name, "arguments": found.arguments}
+        calls.append(entry if found.error is None else {**entry, "error": found.error})  # type: ignore[arg-type, dict-item] # parsed from JSON
+    return {"content": parser.content.strip(), "tool_calls": calls}
 
 
 async def call(host: InstanceHost, request: ToolCallRequest) -> JsonValue:

@@ -34,7 +34,7 @@ _PROGRAM_CPU_SECONDS: Final = 6
 _PROGRAM_BYTES: Final = 2 << 30
 # For each process of a compiler that makes the module (the first C++ program builds its library).
 _COMPILER_CPU_SECONDS: Final = 300
-_KEPT_VERSIONS: Final = {"python": 4, "javascript": 4, "program": 256}
+_KEPT_VERSIONS: Final = {"python": 4, "javascript": 4, "program": 1024}
 _PROBES: Final = {
     "python": "async def main(input):\n    return input['n'] + 1\n",
     "javascript": "export async function main(input) { return input.n + 1; }",
@@ -98,7 +98,7 @@ def _make_component(kind: str, directory: Path | None, scratch: Path, cache: Pat
 
 
 def _forget_old_versions(kind: str, newest: Path) -> None:
-    """They pile up as sources change; a server that maps a deleted one keeps it until it ends."""
+    """Leaves those used last; a server that maps a deleted one keeps it until it ends."""
     built = sorted(newest.parent.glob(f"{kind}-*.cwasm"), key=lambda path: path.stat().st_mtime)
     for path in built[: -_KEPT_VERSIONS[kind]]:
         path.unlink(missing_ok=True)

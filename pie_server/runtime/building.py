@@ -14,7 +14,7 @@ from typing import Final
 
 from pie_server.errors import ConfigurationError
 from pie_server.runtime.locations import default_cache_directory
-from pie_server.runtime.registry import Program
+from pie_server.runtime.manifest import Program
 from pie_server.runtime.toolchains import compile_c, compile_rust
 from pie_server.runtime.wrap import is_component, wrap
 
@@ -60,7 +60,7 @@ def build_program(directory: Path, cache_directory: Path | None = None) -> Built
             hint=f"pie-server run {directory}",
         )
     entry = directory / program.entry
-    if program.language == "wasm":
+    if program.prebuilt:
         core = entry.read_bytes()
     else:
         with tempfile.TemporaryDirectory() as scratch:

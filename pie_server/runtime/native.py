@@ -20,9 +20,10 @@ import trio
 from inferlet import _backend, _program
 from inferlet.errors import error_from_wire
 from pie_server.errors import InvalidRequest, PieError
+from pie_server.runtime.manifest import Program
+from pie_server.runtime.needs import hold_to_needs
 from pie_server.runtime.outcomes import check_output, error_of_guest
 from pie_server.runtime.port import Host, InstanceLimits, JsonValue
-from pie_server.runtime.registry import Program
 
 # Several inferlets may run at once, and each is a module of its own.
 _module_numbers = itertools.count(1)
@@ -46,7 +47,7 @@ async def run_native(
                 hint="Launch it without `native`.",
             )
         arguments = program.check(arguments)
-        text = await _run(program, arguments, host, limits)
+        text = await _run(program, arguments, hold_to_needs(program, host), limits)
         check_output(text, limits)
         return json.loads(text)  # type: ignore[no-any-return] # JSON
     finally:

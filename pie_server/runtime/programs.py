@@ -6,6 +6,7 @@ Owns the cache directory and what is loaded from it. Building runs in a subproce
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from pathlib import Path
 from typing import Final
@@ -15,8 +16,8 @@ import trio
 from pie_server.errors import ConfigurationError
 from pie_server.runtime.build_process import ProgressCallback, run_build
 from pie_server.runtime.fibers import Component, FiberEngine
+from pie_server.runtime.manifest import Program
 from pie_server.runtime.recipes import Recipe, recipe_of_interpreter, recipe_of_program
-from pie_server.runtime.registry import Program
 
 # Versions pile up while an author edits and runs. One has 0.1 MiB, an interpreter 40.
 _LOADED: Final = 256
@@ -37,6 +38,8 @@ class Programs:
         self._components: OrderedDict[str, Component] = OrderedDict()
         # Sources of interpreters belong to the installation and do not change under a server.
         self._interpreters: dict[str, Recipe] = {}
+        # Nor do modules that came compiled: theirs need not be looked up again at each launch.
+        self._prebuilt: dict[str, Recipe] = {}
         # One build of a component at a time; others wait for its result.
         self._building: dict[str, trio.Lock] = {}
 
@@ -48,9 +51,17 @@ class Programs:
 
     def recipe(self, program: Program) -> Recipe:
         """What has to be built for a program: its own component, or its language's interpreter."""
-        if program.compiled:
+        if not program.compiled:
+            return self.interpreter(program.language)
+        if not program.prebuilt:
             return recipe_of_program(program)
-        return self.interpreter(program.language)
+        recipe = self._prebuilt.get(program.digest)
+        # The same module may lie elsewhere by now: an upload is checked before it is stored.
+        if recipe is None or recipe.directory != program.directory:
+            recipe = self._prebuilt[program.digest] = recipe_of_program(program)
+            while len(self._prebuilt) > _LOADED:
+                del self._prebuilt[next(iter(self._prebuilt))]
+        return recipe
 
     def loaded(self, recipe: Recipe) -> bool:
         """Whether `component` will return at once."""
@@ -89,8 +100,9 @@ class Programs:
         path = self.cached_path(recipe)
         if path.exists():
             try:
+                os.utime(path)  # those that are used stay when old ones are pruned
                 return await self._load(path)
-            except ValueError:
+            except (ValueError, FileNotFoundError):
                 path.unlink(missing_ok=True)  # damaged: build it again
         await run_build(recipe, path, progress)
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from pie_server.runtime.locations import inferlets_directory, python_sdk_directory, sdk_directory
-from pie_server.runtime.registry import Program
+from pie_server.runtime.manifest import Program
 from pie_server.runtime.wasmtime_api import FEATURES
 
 INTERPRETED: Final = {"python": "Python", "javascript": "JavaScript"}
@@ -66,7 +66,7 @@ def recipe_of_interpreter(language: str) -> Recipe:
 
 def recipe_of_program(program: Program) -> Recipe:
     """A compiled inferlet."""
-    digest = _common_digest(program.language)
+    digest = _common_digest("wasm" if program.prebuilt else program.language)
     digest.update(program.digest.encode())
     key = f"program-{digest.hexdigest()[:_KEY_DIGITS]}"
     return Recipe("program", key, f"the inferlet {program.name!r}", program.directory)

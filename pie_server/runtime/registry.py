@@ -1,241 +1,205 @@
-"""Finds inferlets and checks their arguments.
+"""Finds inferlets: those in directories, which an author edits, and the uploaded versions.
 
-Owns the programs of its directories: `<name>/inferlet.toml` beside its source. Reads them again
-when they change on disk, so that an author can edit and run. Never runs anything.
+A reference is `name`, `name@1.2.0`, `name@stable` or `name@sha256:DIGEST`. Inferlets of directories
+are read again when they change on disk, so that an author can edit and run; names in directories
+win over names in the store. Never runs anything.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import tomllib
-from dataclasses import dataclass, field
-from functools import cached_property
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import jsonschema
-from jsonschema.protocols import Validator
+import msgspec
 
-from pie_server.errors import ConfigurationError, InvalidArguments, UnknownInferlet
+from pie_server.errors import InvalidArguments, UnknownInferlet
 from pie_server.runtime.locations import inferlets_directory
+from pie_server.runtime.manifest import MANIFEST, Program, is_name
 from pie_server.runtime.port import JsonValue
+from pie_server.runtime.releases import LATEST, Choice, Releases
+from pie_server.runtime.version_store import VersionStore
 
-_MANIFEST = "inferlet.toml"
-# Each language's entry point, where the manifest names none.
-_ENTRIES = {
-    "python": "main.py",
-    "javascript": "main.js",
-    "rust": "main.rs",
-    "c": "main.c",
-    "cpp": "main.cpp",
-    "wasm": "main.wasm",
-}
-_INTERPRETED = {"python", "javascript"}
-# What an inferlet in a compiled language is made of, beside the SDK.
-_SOURCE_SUFFIXES = {".rs", ".c", ".h", ".cpp", ".cc", ".hpp", ".wasm"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_ANY_OBJECT: dict[str, JsonValue] = {"type": "object"}
-
-
-@dataclass(frozen=True)
-class Program:
-    """One version of an inferlet.
-
-    Attributes:
-        name: Its name, also shown in its tracebacks.
-        version: As in its manifest.
-        language: "python" and "javascript" run from their source; "rust", "c", "cpp" are compiled;
-            "wasm" is a module or component compiled elsewhere.
-        source: Text of its entry point; empty for "wasm".
-        description: One line for people.
-        parameters: JSON schema of its arguments.
-        manifest: The whole manifest.
-        directory: Where it lies; None for a program that was never a file.
-        files: Names and SHA-256 of a compiled program's sources, the entry point included.
-    """
-
-    name: str
-    version: str
-    language: str
-    source: str
-    description: str = ""
-    parameters: dict[str, JsonValue] = field(default_factory=lambda: dict(_ANY_OBJECT))
-    manifest: dict[str, JsonValue] = field(default_factory=dict)
-    directory: Path | None = None
-    files: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def from_source(cls, name: str, text: str, language: str = "python") -> Program:
-        """A program in an interpreted language, without a manifest, which takes any arguments."""
-        return cls(name=name, version="0.0.0", language=language, source=text)
-
-    @classmethod
-    def from_directory(cls, directory: Path) -> Program:
-        """Read `inferlet.toml` and the source it names.
-
-        Raises:
-            ConfigurationError: A file is missing or says something impossible.
-        """
-        try:
-            manifest = tomllib.loads((directory / _MANIFEST).read_text())
-            head = manifest["inferlet"]
-            language = str(head.get("language", "python"))
-            if language not in _ENTRIES:
-                raise _unknown_language(directory, language)
-            entry = directory / str(head.get("main", _ENTRIES[language]))
-            program = cls(
-                name=str(head["name"]),
-                version=str(head["version"]),
-                language=language,
-                source="" if language == "wasm" else entry.read_text(),
-                description=str(head.get("description", "")),
-                parameters=manifest.get("parameters", dict(_ANY_OBJECT)),
-                manifest=manifest,
-                directory=directory,
-                files=() if language in _INTERPRETED else _hash_sources(directory, entry),
-            )
-            jsonschema.Draft202012Validator.check_schema(program.parameters)
-        except KeyError as error:
-            raise ConfigurationError(
-                f"{directory / _MANIFEST} lacks {error}.",
-                hint="It needs [inferlet] with name, version and description.",
-            ) from None
-        except (OSError, ValueError, jsonschema.SchemaError) as error:
-            raise ConfigurationError(
-                f"The inferlet in {directory} cannot be read: {error}"
-            ) from None
-        if program.name != directory.name:
-            raise ConfigurationError(
-                f"{directory / _MANIFEST} names the inferlet {program.name!r}.",
-                hint="Name the directory after the inferlet.",
-            )
-        return program
-
-    @property
-    def compiled(self) -> bool:
-        """Whether it has a component of its own, which must be built before it runs."""
-        return self.language not in _INTERPRETED
-
-    @property
-    def entry(self) -> str:
-        """Name of the file with its entry point."""
-        head: Any = self.manifest.get("inferlet", {})
-        return str(head.get("main", _ENTRIES[self.language]))
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of language, sources and parameters: what decides how it behaves."""
-        sources = (self.source, *(f"{name} {digest}" for name, digest in self.files))
-        parts = (self.language, *sources, repr(sorted(self.parameters.items())))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-    @cached_property
-    def _validator(self) -> Validator:
-        return jsonschema.Draft202012Validator(self.parameters)
-
-    def check(self, arguments: JsonValue) -> JsonValue:
-        """The arguments with the schema's defaults filled in.
-
-        Raises:
-            InvalidArguments: They do not fit; the message names each parameter and why.
-        """
-        if isinstance(arguments, dict):
-            arguments = {**self._defaults(), **arguments}
-        problems = sorted(self._validator.iter_errors(arguments), key=lambda e: e.json_path)
-        if problems:
-            listed = "; ".join(_explain(problem) for problem in problems[:5])
-            known: Any = self.parameters.get("properties", {})
-            raise InvalidArguments(
-                f"the arguments of {self.name!r} do not fit: {listed}.",
-                hint=f"It takes: {', '.join(known)}." if known else "",
-                details={"problems": [_explain(problem) for problem in problems[:20]]},
-            )
-        return arguments
-
-    def _defaults(self) -> dict[str, JsonValue]:
-        properties: Any = self.parameters.get("properties", {})
-        return {
-            name: schema["default"]
-            for name, schema in properties.items()
-            if isinstance(schema, dict) and "default" in schema
-        }
-
-
-def _unknown_language(directory: Path, language: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{directory / _MANIFEST} has language {language!r}.",
-        hint=f"This server runs {', '.join(_ENTRIES)}.",
-    )
-
-
-def _hash_sources(directory: Path, entry: Path) -> tuple[tuple[str, str], ...]:
-    """The sources of a compiled program lie beside its entry point."""
-    files = {path for path in directory.iterdir() if path.suffix in _SOURCE_SUFFIXES} | {entry}
-    return tuple(
-        (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(files)
-    )
-
-
-def _explain(problem: jsonschema.ValidationError) -> str:
-    where = problem.json_path.removeprefix("$").removeprefix(".")
-    # Values can be long (a prompt): the message quotes only the beginning.
-    message = problem.message if len(problem.message) <= 200 else f"{problem.message[:200]}..."
-    return f"{where}: {message}" if where else message
+_NAMED_AT_MOST = 50
 
 
 class Registry:
-    """The inferlets of the library that ships, and those of one more directory.
+    """The inferlets of the library that ships, of one more directory, and of a store.
 
     Args:
         directory: Holds one directory per inferlet. Its inferlets win over the library's.
         library: The library; the one that ships if not given.
+        store: The uploaded versions.
     """
 
-    def __init__(self, directory: Path | None = None, library: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path | None = None,
+        library: Path | None = None,
+        store: VersionStore | None = None,
+    ) -> None:
         library = library or inferlets_directory() / "library"
         self._directories = [library] if directory is None else [directory, library]
         self._cache: dict[Path, tuple[tuple[int, ...], Program]] = {}
+        self.store = store
 
     def list(self) -> list[Program]:
-        """All programs, by name.
+        """What each name alone stands for, by name; names with prereleases only are left out.
 
         Raises:
             ConfigurationError: One of them cannot be read.
         """
-        return [self._load(directory) for _, directory in sorted(self._found().items())]
+        found = {name: self._load(directory) for name, directory in self._found().items()}
+        for name, releases in self._stored():
+            if name not in found and releases.latest is not None:
+                found[name] = self.get(name)
+        return [program for _, program in sorted(found.items())]
 
-    def get(self, name: str) -> Program:
-        """The program called `name`.
+    def get(self, reference: str, key: str = "") -> Program:
+        """The program that a reference means.
+
+        Args:
+            reference: A name, alone or with `@` and a version, an alias or a digest.
+            key: Of the session that asks; decides about a canary, the same way each time.
 
         Raises:
             UnknownInferlet: There is none.
             ConfigurationError: It cannot be read.
         """
-        # The pattern keeps a client from reading manifests elsewhere.
-        if _NAME.fullmatch(name):
-            for directory in self._directories:
-                if (directory / name / _MANIFEST).is_file():
-                    return self._load(directory / name)
-        raise UnknownInferlet(
-            f"there is no inferlet {name[:80]!r}.",
-            hint=f"There are: {', '.join(sorted(self._found()))}.",
-        )
+        name, _, selector = reference.partition("@")
+        # The check keeps a client from reading manifests elsewhere.
+        directory = self.directory_of(name) if is_name(name) else None
+        if directory is not None:
+            return self._of_directory(directory, selector)
+        releases = self.store.releases(name) if self.store else None
+        if self.store is None or releases is None:
+            raise self._unknown(name)
+        return self.store.program(name, releases.resolve(name, selector, key))
 
-    def check(self, name: str, arguments: JsonValue) -> JsonValue:
-        """The arguments for the program called `name`, with defaults filled in.
+    def check(self, reference: str, arguments: JsonValue) -> JsonValue:
+        """The arguments for the program that a reference means, with defaults filled in.
+
+        Where it may mean two versions, arguments that fit one of them will do: which one a session
+        gets is decided when it exists, and its own version checks them again.
 
         Raises:
             UnknownInferlet: There is no such program.
             InvalidArguments: The arguments do not fit its parameters.
         """
-        return self.get(name).check(arguments)
+        first, *others = self._candidates(reference)
+        try:
+            return first.check(arguments)
+        except InvalidArguments:
+            for other in others:
+                return other.check(arguments)
+            raise
+
+    def directory_of(self, name: str) -> Path | None:
+        """Where an inferlet of the server's directories lies; None if there is none so called."""
+        places = (directory / name for directory in self._directories)
+        return next((place for place in places if (place / MANIFEST).is_file()), None)
+
+    def describe(self, name: str) -> dict[str, object]:
+        """All versions and aliases of a name, for people and their tools.
+
+        Raises:
+            UnknownInferlet: There is no such inferlet.
+        """
+        releases = self.store.releases(name) if self.store and is_name(name) else None
+        if releases is None or self.directory_of(name) is not None:
+            program = self.get(name)
+            version = {"version": program.version, "language": program.language,
+                       "description": program.description}  # fmt: skip
+            return {"name": program.name, "uploaded": False, "versions": [version], "aliases": {}}
+        return {
+            "name": name,
+            "uploaded": True,
+            "versions": [
+                {"version": version, **msgspec.to_builtins(releases.versions[version])}
+                for version in releases.newest_first()
+            ],
+            "aliases": _describe_aliases(releases),
+        }
+
+    async def set_alias(self, name: str, alias: str, version: str) -> dict[str, object]:
+        """Point an alias at a version, for all sessions from now on; see `describe` for the result.
+
+        Raises:
+            InvalidRequest: There cannot be such an alias.
+            UnknownInferlet: There is no such version, or the inferlet was not uploaded.
+        """
+        await self._store_of(name).set_alias(name, alias, Choice(version, time.time()))
+        return self.describe(name)
+
+    async def set_canary(
+        self, name: str, alias: str, version: str, share: float
+    ) -> dict[str, object]:
+        """Send a share of an alias's sessions to a second version; a share of 0 ends that.
+
+        Raises:
+            InvalidRequest: The alias is not set, or the share is not between 0 and 1.
+            UnknownInferlet: There is no such version, or the inferlet was not uploaded.
+        """
+        store = self._store_of(name)
+        releases = store.releases(name)
+        usual = releases.resolve(name, alias) if releases else ""
+        canary = version if share else None
+        await store.set_alias(name, alias, Choice(usual, time.time(), canary, share))
+        return self.describe(name)
+
+    async def roll_back(self, name: str, alias: str) -> dict[str, object]:
+        """Take the newest change of an alias back.
+
+        Raises:
+            InvalidRequest: There is nothing before it.
+            UnknownInferlet: The inferlet was not uploaded.
+        """
+        await self._store_of(name).roll_back(name, alias)
+        return self.describe(name)
+
+    def _store_of(self, name: str) -> VersionStore:
+        if self.store is None or not is_name(name):
+            raise self._unknown(name)
+        return self.store
+
+    def _of_directory(self, directory: Path, selector: str) -> Program:
+        program = self._load(directory)
+        if selector not in ("", LATEST, program.version):
+            raise UnknownInferlet(
+                f"the inferlet {program.name!r} has no version {selector[:80]!r}.",
+                hint=f"It is {program.version}, in {directory.parent.name}/; only uploaded "
+                "inferlets have several.",
+            )
+        return program
+
+    def _candidates(self, reference: str) -> Iterable[Program]:
+        name, _, selector = reference.partition("@")
+        usual = self.get(reference)
+        releases = self.store.releases(name) if self.store else None
+        if self.store is None or releases is None or self.directory_of(name) is not None:
+            return [usual]
+        versions = releases.candidates(name, selector)
+        return [self.store.program(name, version) for version in versions]
+
+    def _unknown(self, name: str) -> UnknownInferlet:
+        names = sorted({*self._found(), *(self.store.names() if self.store else ())})
+        more = ", ..." if len(names) > _NAMED_AT_MOST else ""
+        return UnknownInferlet(
+            f"there is no inferlet {name[:80]!r}.",
+            hint=f"There are: {', '.join(names[:_NAMED_AT_MOST])}{more}.",
+        )
+
+    def _stored(self) -> Iterable[tuple[str, Releases]]:
+        for name in self.store.names() if self.store else ():
+            releases = self.store.releases(name) if self.store else None
+            if releases is not None:
+                yield name, releases
 
     def _found(self) -> dict[str, Path]:
         return {
             path.parent.name: path.parent
             for directory in reversed(self._directories)
-            for path in directory.glob(f"*/{_MANIFEST}")
+            for path in directory.glob(f"*/{MANIFEST}")
         }
 
     def _load(self, directory: Path) -> Program:
@@ -246,3 +210,13 @@ class Registry:
         if cached is None or cached[0] != stamp:
             cached = self._cache[directory] = (stamp, Program.from_directory(directory))
         return cached[1]
+
+
+def _describe_aliases(releases: Releases) -> dict[str, object]:
+    aliases: dict[str, object] = {LATEST: {"version": releases.latest}} if releases.latest else {}
+    for alias, choices in releases.aliases.items():
+        now = releases.current(alias)
+        history = [msgspec.to_builtins(choice) for choice in choices]
+        current = {"version": now.version, "canary": now.canary, "share": now.share} if now else {}
+        aliases[alias] = {**current, "history": history}
+    return aliases

@@ -19,9 +19,10 @@ from pie_server.runtime.driver import Driver
 from pie_server.runtime.fibers import FiberEngine
 from pie_server.runtime.instance import Instance
 from pie_server.runtime.locations import default_cache_directory
+from pie_server.runtime.manifest import Program
+from pie_server.runtime.needs import hold_to_needs
 from pie_server.runtime.port import Host, InstanceLimits, JsonValue
 from pie_server.runtime.programs import Programs
-from pie_server.runtime.registry import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,33 @@ class Runtime:
             ConfigurationError: The interpreter, or the program itself, cannot be built.
             InvalidRequest: Its module is not that of an inferlet.
         """
+        host = hold_to_needs(program, host)
+        try:
+            return await self._run_instance(program, program.check(arguments), host, limits)
+        finally:
+            host.close()
+
+    async def compile(self, program: Program) -> None:
+        """Build what a program needs to run, and load it; in milliseconds if it was built before.
+
+        Raises:
+            ConfigurationError: It cannot be built.
+            InvalidRequest: Its module is not that of an inferlet.
+        """
+        await self._programs.component(self._programs.recipe(program))
+
+    async def try_start(self, program: Program, host: Host, limits: InstanceLimits) -> None:
+        """Run a program without arguments, to see whether it starts; raises like `run_instance`."""
+        try:
+            await self._run_instance(program, {}, host, limits)
+        finally:
+            host.close()
+
+    async def _run_instance(
+        self, program: Program, arguments: JsonValue, host: Host, limits: InstanceLimits
+    ) -> JsonValue:
         instance: Instance | None = None
         try:
-            arguments = program.check(arguments)
             component = await self._programs.component(self._programs.recipe(program))
             if not self._running:
                 raise ShuttingDown("the runtime is not running.")
@@ -136,7 +161,6 @@ class Runtime:
                 instance.close()
                 self._instances.discard(instance)
                 self._cpu_seconds += instance.cpu_seconds
-            host.close()
 
     def statistics(self) -> RuntimeStatistics:
         """Counters since the start."""

@@ -1,4 +1,4 @@
-"""The quart-trio application: health, the inferlet list, statistics, and the session WebSocket.
+"""The quart-trio application: health, inferlets, statistics, and the session WebSocket.
 
 Built once by `server.py` from the services it may use; holds no state of its own. Every error is
 `{"error": {"code", "message", "hint", "details"}}` with the status of its class.
@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pie_server.errors import InvalidRequest, MessageTooLarge, Overloaded, PieError, ShuttingDown
 from pie_server.sessions import SessionHub
+from pie_server.web.inferlets import InferletRegistry, Publish, add_inferlets
 from pie_server.web.limits import WebLimits
 from pie_server.web.protocol import error_body
 from pie_server.web.sessions import SessionConnection
@@ -26,6 +27,8 @@ from pie_server.wire import JsonValue, encode_json
 
 LOGGER = logging.getLogger(__name__)
 DEFAULT_TENANT = "default"
+# Browsers keep pages from elsewhere from reading the answers of these.
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class InferletInfo(Protocol):
@@ -56,6 +59,8 @@ class Services:
         version: The server's version.
         limits: Bounds of connections.
         allowed_origins: Web pages of other hosts that may open sessions, as `scheme://host[:port]`.
+        registry: Versions and aliases of inferlets; None if there is no store.
+        publish: Takes an uploaded inferlet in; set if `registry` is.
     """
 
     hub: SessionHub
@@ -66,6 +71,8 @@ class Services:
     version: str
     limits: WebLimits = field(default_factory=WebLimits)
     allowed_origins: frozenset[str] = frozenset()
+    registry: InferletRegistry | None = None
+    publish: Publish | None = None
 
 
 def create_app(services: Services) -> Quart:
@@ -74,11 +81,20 @@ def create_app(services: Services) -> Quart:
     app.config["MAX_CONTENT_LENGTH"] = services.limits.body_bytes
     _add_errors(app)
     _add_pages(app, services)
+    if services.registry is not None and services.publish is not None:
+        add_inferlets(app, services.registry, services.publish)
 
     @app.before_request
-    async def check_body() -> None:
+    async def check_request() -> Response | None:
         if (request.content_length or 0) > services.limits.body_bytes:
             raise RequestEntityTooLarge
+        if request.method in _READING:
+            return None
+        headers = request.headers
+        refused = _foreign_origin(
+            headers.get("Origin"), headers.get("Host"), services.allowed_origins
+        )
+        return None if refused is None else _error(refused, 403)
 
     @app.websocket("/v1/sessions")
     async def sessions() -> Response | None:
@@ -191,10 +207,10 @@ def _error(error: PieError, status: int) -> Response:
 def _foreign_origin(
     origin: str | None, host: str | None, allowed: frozenset[str]
 ) -> PieError | None:
-    """Refuses WebSockets of pages from elsewhere: browsers let any page open one to localhost."""
+    """Refuses pages from elsewhere: browsers let any page send requests to localhost."""
     if origin is None or origin in allowed or urlsplit(origin).netloc == host:
         return None
     return InvalidRequest(
-        f"Pages of {origin[:200]} may not open sessions here.",
+        f"Pages of {origin[:200]} may not use this server.",
         hint="Add the origin to the server's allowed origins.",
     )

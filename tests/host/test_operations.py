@@ -42,10 +42,16 @@ def test_the_operations_are_these() -> None:
         "hidden": "read",
         "tensor": "info read release",
         "grammar": "compile release",
+        "matcher": "create advance rollback fork state allowed release",
         "queue": "create set_priority synchronize release",
-        "tools": "list call",
-        "session": "send receive info",
-        "runtime": "sleep time random_seed version",
+        "tools": "list parse call",
+        "session": "send receive info send_file",
+        "runtime": "launch sleep time random_seed version",
+        "child": "join cancel detach send receive info",
+        "messaging": "broadcast subscribe receive unsubscribe push pull",
+        "store": "get put delete list",
+        "http": "request",
+        "files": "write read list delete",
     }
     named = {f"{family}.{name}" for family, names in families.items() for name in names.split()}
     assert set(OPERATIONS) == named | {"log", "cancel"}

@@ -228,6 +228,10 @@ async def test_tools_are_listed_and_called_and_may_fail(run: Run) -> None:
     assert result == [3, "4", False, "error: division by zero", True]
 
 
+async def test_instances_share_messages_and_keys_and_launch_each_other(run: Run) -> None:
+    assert await run("shares") == [{"n": 1}, 7, [1], {"program": "echo", "arguments": {"x": 2}}]
+
+
 async def test_messages_go_both_ways(run: Run, wasm: Runner) -> None:
     host = FakeHost(wasm.nursery)
     host.inbox = [{"text": "hi"}, {"n": [1, 2]}]

@@ -15,9 +15,13 @@ from inferlet import (
     Generator,
     Sampler,
     chat,
+    files,
+    http,
     masks,
+    messaging,
     runtime,
     session,
+    store,
     tensors,
     tools,
 )
@@ -38,14 +42,16 @@ from tests.runtime.fake_host import FakeHost, Fields
 
 SURFACE = {
     "inferlet": {
-        "Adapter", "AnyJson", "CompiledGrammar", "Completion", "Constraint", "Context",
+        "Adapter", "AnyJson", "Child", "ChildFailed", "CompiledGrammar", "Completion",
+        "Constraint", "Context",
         "ContextTooLong", "Deadlock", "Distribution", "Ebnf", "Embeddings", "Entropy", "Forward",
         "GenStep", "Generator", "Grammar", "GrammarConstraint", "Hidden", "InvalidOperation",
-        "JsonSchema", "LimitExceeded", "LogitRows", "Logits", "Logprob", "Logprobs", "Model",
-        "OperationCancelled", "OperationError", "Output", "ProbeHandle", "PromptLookup", "Queue",
-        "Regex", "SampleHandle", "Sampler", "Schema", "ServerFault", "Speculator", "Task",
-        "TaskCancelled", "Tensor", "Tokenizer", "ToolCallFormat", "chat", "gather", "masks",
-        "runtime", "session", "sleep", "spawn", "tensors", "timeout", "tools",
+        "JsonSchema", "LimitExceeded", "LogitRows", "Logits", "Logprob", "Logprobs", "Matcher",
+        "Model", "OperationCancelled", "OperationError", "Output", "ProbeHandle", "PromptLookup",
+        "Queue", "Regex", "SampleHandle", "Sampler", "Schema", "ServerFault", "Speculator", "Task",
+        "TaskCancelled", "Tensor", "Tokenizer", "ToolCallFormat", "chat", "files", "gather",
+        "http", "masks", "messaging", "runtime", "session", "sleep", "spawn", "store", "tensors",
+        "timeout", "tools",
     },
     "Context": {
         "append", "assistant", "buffer", "complete", "copy_from", "cue", "delete", "drop", "flush",
@@ -55,7 +61,12 @@ SURFACE = {
     },
     "Generator": {
         "accept", "adapter", "add_stop", "collect_json", "collect_text", "collect_tokens",
-        "constrain", "is_done", "max_tokens", "probe_each_step", "stop", "tokens_generated",
+        "constrain", "is_done", "max_tokens", "probe_each_step", "stop", "switch",
+        "tokens_generated",
+    },
+    "Matcher": {
+        "accept_tokens", "forced_tokens", "fork", "handle", "is_accepting", "is_terminated",
+        "next_token_logit_mask", "release", "reset", "rollback",
     },
     "GenStep": {"clear_sampler", "execute", "probe"},
     "Forward": {
@@ -78,7 +89,7 @@ SURFACE = {
     "Tensor": {"handle", "read", "release", "rows", "width"},
     "Hidden": {"execute", "handle", "probe", "read", "release", "rows", "sample", "width"},
     "tensors": {"Embeddings", "Hidden", "LogitRows", "Tensor", "embed"},
-    "masks": {"TokenMask", "mask_of", "ranges_of"},
+    "masks": {"TokenMask", "mask_of", "mask_of_ranges", "ranges_of"},
     "Model": {
         "adapters", "architecture", "eos_tokens", "load", "max_context_tokens", "name", "page_size",
         "tokenizer", "traits", "vocab_size",
@@ -93,13 +104,20 @@ SURFACE = {
         "Call", "Decoder", "Event", "Result", "answer_prefix", "call", "call_all",
         "equip_prefix", "parse", "schemas",
     },
-    "session": {"receive", "send"},
+    "session": {"File", "receive", "receive_file", "send", "send_file"},
+    "messaging": {"Subscription", "broadcast", "pull", "push", "subscribe"},
+    "Child": {"cancel", "detach", "join", "name", "receive", "send", "state"},
+    "store": {"Entry", "delete", "entry", "get", "keys", "put", "remove", "swap"},
+    "http": {"Response", "get", "post", "request"},
+    "files": {"append", "delete", "names", "read", "write"},
     "runtime": {
-        "instance_id", "log", "models", "random_seed", "sleep", "time", "username", "version",
+        "instance_id", "launch", "log", "models", "random_seed", "sleep", "time", "username",
+        "version",
     },
 }  # fmt: skip
 MODULES: dict[str, ModuleType] = {
-    "chat": chat, "masks": masks, "runtime": runtime, "session": session, "tensors": tensors,
+    "chat": chat, "files": files, "http": http, "masks": masks, "messaging": messaging,
+    "store": store, "runtime": runtime, "session": session, "tensors": tensors,
     "tools": tools,
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Grammars, guest-made constraints and speculation, from guests over a real engine."""
+"""Grammars, matchers and guest-made constraints, from guests over a real engine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-from inferlet import PromptLookup
-from inferlet.spec import matching
 from tests.inferlets.real_engine import RealRunner
 from tests.inferlets.real_engine import embedded as embedded
 from tests.inferlets.real_engine import tiny as tiny
@@ -144,21 +142,29 @@ async def main(input):
 
 REFUSED = {
     "complete": ("await asked().complete(s, constrain=Free())", "takes grammars only"),
-    "both": ("asked().generate(s, constrain=[Free(), AnyJson()])", "has either"),
     "two": ("asked().generate(s, constrain=[AnyJson(), AnyJson()])", "one grammar"),
-    "drafts": (
-        "asked().generate(s, constrain=AnyJson(), speculator=PromptLookup([]))",
-        "leave out the speculator",
+    "moving": (
+        "asked().generate(s, constrain=Free(), speculator=PromptLookup([]))",
+        "cannot go back",
     ),
-    "moving": ("asked().generate(s, constrain=Free(), speculator=PromptLookup([]))", "leave out"),
+    "switched": (
+        "asked().generate(s, speculator=PromptLookup([])).switch(Free())",
+        "cannot go back",
+    ),
+    "picked": (
+        "await picks(asked().generate(s, constrain=Regex('[0-9]+')))",
+        "does not allow token",
+    ),
+    "masked": (
+        "(await asked().generate(s, constrain=[Regex('[0-9]+'), Bans('0123456789')])"
+        ".collect_text())",
+        "a constraint bans",
+    ),
+    "advance": ("asked().forward().sample([-1], s, advance=True)", "go with a matcher"),
     "nothing": ("asked().generate(s, constrain=3)", "int is no constraint"),
     "none": (
         "await asked().generate(s, max_tokens=2, logit_mask=[model.vocab_size]).collect_text()",
         "no token at all",
-    ),
-    "steps": (
-        "await anext(asked().generate(s, constrain=AnyJson()))",
-        "not step by step",
     ),
     "tree": (
         "await asked().generate(s, speculator=Tree()).collect_text()",
@@ -185,6 +191,16 @@ async def test_what_cannot_be_followed_is_refused_by_what_to_do_instead(
 class Free:
     def step(self, accepted): return []
 
+class Bans:
+    def __init__(self, text): self.banned = model.tokenizer().encode(text)
+    def step(self, accepted):
+        return masks.mask_of(set(range(model.vocab_size)) - set(self.banned), model.vocab_size)
+
+async def picks(generator):
+    step = (await anext(generator)).clear_sampler()
+    await step.execute()
+    generator.accept(model.tokenizer().encode("no"))
+
 class Tree(PromptLookup):
     def __init__(self): super().__init__([])
     def draft(self): return [1, 2], [7, 7]
@@ -193,138 +209,147 @@ async def main(input):
     s = Sampler.argmax()
     try:
         {attempt}
-    except (ValueError, TypeError, InvalidOperation) as error:
+    except (ValueError, TypeError, RuntimeError, InvalidOperation) as error:
         return str(error)
 """
     )
     assert says in str(await tiny(source))
 
 
-async def test_speculated_output_equals_plain_greedy_output(embedded: RealRunner) -> None:
-    """Also where drafts are wrong, cut off by `max_tokens`, or hold the stop token."""
-    source = (
-        HEAD
-        + """
-class Oracle:
-    # Drafts what it is told will follow, every third token wrong.
-    def __init__(self, truth, wrong):
-        self.truth, self.wrong, self.at, self.refused = truth, wrong, 0, 0
-    def draft(self):
-        drafts = list(self.truth[self.at:self.at + 5])
-        if self.wrong and len(drafts) > 2:
-            drafts[2] += 1
-        return drafts, []
-    def accept(self, tokens): self.at += len(tokens)
-    def rollback(self, n): self.refused += n
-    def reset(self): self.at = 0
-
-async def main(input):
-    rows = []
-    for question in input["questions"]:
-        for most in (7, 60):
-            plain = Context(model).user(question)
-            truth = await plain.complete(Sampler.argmax(), max_tokens=most)
-            wanted = [t for t in truth.tokens if t not in model.eos_tokens]
-            prompt = Context(model).user(question).cue().buffer()
-            for name, speculator in {
-                "lookup": PromptLookup(prompt), "right": Oracle(truth.tokens, False),
-                "wrong": Oracle(truth.tokens, True),
-            }.items():
-                ctx = Context(model).user(question)
-                generator = ctx.generate(Sampler.argmax(), max_tokens=most, speculator=speculator)
-                tokens, steps = [], 0
-                async for step in generator:
-                    tokens += (await step.execute()).tokens
-                    steps += 1
-                held = ctx.seq_len + len(ctx.buffer()), ctx.info()["tokens"] + len(ctx.buffer())
-                rows.append({
-                    "name": name, "same": tokens == wanted, "tokens": len(wanted),
-                    "steps": steps, "held": held, "expected": len(prompt) + len(wanted),
-                    "counted": generator.tokens_generated,
-                    "refused": getattr(speculator, "refused", None),
-                })
-    return rows
-"""
-    )
-    questions = ["What is 17 * 23?", "Say hello to Ann.", "one two three one two three one two"]
-    rows = await embedded(source, {"questions": questions})
-    assert len(rows) == 18
-    for row in rows:
-        assert row["same"], row
-        assert row["held"] == [row["expected"], row["expected"]], row
-        assert row["counted"] == row["tokens"]
-        if row["name"] == "right" and row["tokens"] > 5:
-            assert row["steps"] <= row["tokens"] // 6 + 2, row
-        if row["name"] == "wrong" and row["tokens"] > 5:
-            assert row["refused"], row
-
-
-async def test_speculated_draws_equal_plain_draws_of_the_same_seed(tiny: RealRunner) -> None:
-    source = (
-        HEAD
-        + """
-async def main(input):
-    sampler = Sampler.multinomial(0.7, seed=11, frequency_penalty=0.3)
-    plain = await asked().complete(sampler, max_tokens=40, ignore_eos=True)
-    class Guess(PromptLookup):
-        right = 0
-        def accept(self, tokens):
-            self.right += len(tokens) - 1
-            super().accept(tokens)
-    drafter = Guess(plain.tokens)
-    drafter.right = 0
-    tokens = await asked().generate(
-        sampler, max_tokens=40, speculator=drafter, stop=[]).collect_tokens()
-    return [tokens == plain.tokens, drafter.right]
-"""
-    )
-    same, right = await tiny(source)
-    assert same
-    assert right > 10
-
-
-async def test_probes_of_a_speculating_step_are_of_the_first_token_it_decides(
+async def test_another_grammar_can_take_over_in_the_middle_of_a_generation(
     tiny: RealRunner,
 ) -> None:
     source = (
         HEAD
         + """
 async def main(input):
-    lookup = PromptLookup([1, 2, 3, 1, 2, 3, 1, 2])
-    generator = asked().generate(Sampler.argmax(), max_tokens=12, stop=[], speculator=lookup)
-    top = generator.probe_each_step(-1, Distribution(k=1))
-    pairs = []
-    async for step in generator:
-        out = await step.execute()
-        pairs.append([out.distribution(top)[0][0], out.tokens[0]])
-    return pairs
+    sampler, found = Sampler.multinomial(1.0, seed=2), {}
+    for name, speculator in {"plain": None, "drafts": PromptLookup(range(40, 60), ngram=1)}.items():
+        generator = asked().generate(
+            sampler, max_tokens=40, constrain=Regex("[a-z]{200}"), speculator=speculator)
+        tokens, grammars = [], [Grammar.from_regex("[0-9]{200}"), None, Grammar.from_regex("#@*")]
+        async for step in generator:
+            tokens.append((await step.execute()).tokens)
+            if grammars and generator.tokens_generated >= 8 * (4 - len(grammars)):
+                tokens.append("|")
+                generator.switch(grammars.pop(0))
+        text, part = [], []
+        for item in [*tokens, "|"]:
+            if item == "|":
+                text.append(model.tokenizer().decode(part))
+                part = []
+            else:
+                part += item
+        found[name] = text
+    return found
 """
     )
-    pairs = await tiny(source)
-    assert all(probed == decided for probed, decided in pairs)
+    found = await tiny(source)
+    for letters, digits, free, signs in found.values():
+        assert letters.isalpha()
+        assert letters.islower()
+        assert digits.isdigit()
+        assert free.strip("0123456789abcdefghijklmnopqrstuvwxyz")
+        assert signs.rstrip("@") == "#"
 
 
-async def test_a_failed_speculating_step_leaves_no_draft_behind(tiny: RealRunner) -> None:
+async def test_a_matcher_carries_a_grammar_from_one_operation_to_the_next(
+    tiny: RealRunner,
+) -> None:
     source = (
         HEAD
         + """
-class Foolish(PromptLookup):
-    taken_back = 0
-    def draft(self): return [model.vocab_size + 5, 1], []
-    def rollback(self, n): self.taken_back += n
-
 async def main(input):
-    ctx, foolish = asked(), Foolish([])
-    before = len(ctx.cue().buffer())
-    try:
-        await ctx.generate(Sampler.argmax(), speculator=foolish).collect_text()
-    except InvalidOperation:
-        return [before, ctx.seq_len + len(ctx.buffer()), foolish.taken_back]
+    sampler = Sampler.multinomial(1.0, seed=8)
+    with await Grammar.from_regex("ab[0-9]{6}(x|y)z").compile(model) as compiled:
+        matcher = Matcher(compiled)
+    ctx = asked()
+    forced = matcher.forced_tokens()
+    matcher.accept_tokens(forced)
+    ctx.cue().append(forced)
+    start = [len(matcher), matcher.is_accepting(), matcher.is_terminated()]
+
+    forward = ctx.forward()
+    first = forward.sample([-1], sampler, matcher=matcher, advance=True)
+    tokens = [(await forward.execute()).token(first)]
+    ctx.append(tokens)
+    reply = await ctx.complete(sampler, max_tokens=2, constrain=matcher, cue=False)
+    tokens += reply.tokens
+    branch, place = ctx.fork(), matcher.fork()
+    rest = await branch.generate(
+        sampler, max_tokens=40, constrain=place, auto_flush=False).collect_tokens()
+    ctx.truncate(1)
+    ctx.append(tokens[-1:])  # a step needs something to feed
+    stepped, generator = [], ctx.generate(sampler, constrain=matcher, auto_flush=False)
+    top = generator.probe_each_step(-1, Distribution(k=1))
+    async for step in generator:
+        stepped += (await step.execute()).tokens
+    digits = masks.ranges_of(matcher.fork().next_token_logit_mask())
+    matcher.rollback(len(stepped))
+    again = [len(matcher), masks.ranges_of(matcher.next_token_logit_mask())]
+    matcher.reset()
+    return {"forced": model.tokenizer().decode(forced), "start": start,
+            "text": model.tokenizer().decode(tokens + stepped), "same": rest == stepped,
+            "end": digits, "eos": model.eos_tokens, "again": again, "reset": len(matcher),
+            "digits": model.tokenizer().encode("0123456789")}
 """
     )
-    before, after, taken_back = await tiny(source)
-    assert before == after
-    assert taken_back == 2
+    found = await tiny(source)
+    assert found["forced"] == "ab"
+    assert found["start"] == [2, False, False]
+    assert len(found["text"]) == 8
+    assert found["text"][:6].isdigit()
+    assert found["text"][6:] in ("xz", "yz")
+    assert found["same"]
+    assert found["end"] == [[eos, eos + 1] for eos in found["eos"]]
+    assert found["again"][0] == 2 + 3
+    allowed = {token for low, high in found["again"][1] for token in range(low, high)}
+    assert allowed == set(found["digits"])
+    assert found["reset"] == 0
+
+
+async def test_a_generator_frees_its_matcher_when_it_ends(
+    tiny: RealRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pie_server.host.instance_host.MAX_MATCHERS", 2)
+    source = (
+        HEAD
+        + """
+async def main(input):
+    said = []
+    for number in range(5):
+        with asked() as ctx:
+            generator = ctx.generate(
+                Sampler.argmax(), max_tokens=3 + number, constrain=Regex("[0-9]{5}"))
+            async for step in generator:
+                await step.execute()
+                if number == 2:
+                    generator.switch(Regex("[0-9]{4}"))
+            said.append(generator.tokens_generated)
+    return said
+"""
+    )
+    assert await tiny(source) == [3, 4, 5, 5, 5]
+
+
+async def test_masks_of_the_inferlets_own_narrow_a_grammar(tiny: RealRunner) -> None:
+    source = (
+        HEAD
+        + """
+class Even:
+    def step(self, accepted):
+        return masks.mask_of(range(0, model.vocab_size, 2), model.vocab_size)
+
+async def main(input):
+    tokens = await asked().generate(
+        Sampler.multinomial(1.0, seed=3), max_tokens=12, constrain=[Regex("[a-z0-9]*"), Even()],
+        stop=[]).collect_tokens()
+    return [tokens, model.tokenizer().decode(tokens)]
+"""
+    )
+    tokens, text = await tiny(source)
+    assert text.isalnum()
+    assert not any(token % 2 for token in tokens)
 
 
 async def test_a_stop_string_ends_a_stepwise_generation_behind_it(tiny: RealRunner) -> None:
@@ -346,23 +371,3 @@ async def main(input):
 """
     )
     assert await tiny(source) == "the fox says hello"
-
-
-def test_prompt_lookup_guesses_what_followed_the_longest_match() -> None:
-    lookup = PromptLookup([1, 2, 3, 4, 9, 2, 3, 7], ngram=2, most=2)
-    assert lookup.draft() == ([], [])
-    lookup.accept([2, 3])
-    assert lookup.draft() == ([7, 2], [])
-    lookup.accept([4, 9])
-    assert lookup.draft() == ([2, 3], [])
-    lookup.reset()
-    assert lookup.draft() == ([], [])
-    with pytest.raises(ValueError, match="at least 1"):
-        PromptLookup([], ngram=0)
-
-
-def test_drafts_match_up_to_the_first_wrong_one() -> None:
-    assert matching([], [5]) == [5]
-    assert matching([5, 6, 7], [5, 6, 8, 9]) == [5, 6, 8]
-    assert matching([5, 6], [5, 6, 7]) == [5, 6, 7]
-    assert matching([5, 6], [1, 6, 7]) == [1]

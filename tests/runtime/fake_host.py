@@ -20,6 +20,8 @@ from pie_server.errors import (
     UnknownModel,
     UnknownOperation,
 )
+from pie_server.host.tools import parsed
+from pie_server.model.tool_formats import ToolFormat
 from pie_server.runtime import JsonValue, Mailbox
 
 EOS = 256
@@ -83,6 +85,8 @@ class FakeHost:
         self.contexts: dict[int, list[int]] = {}
         self.saved: dict[str, list[int]] = {}
         self.inbox: list[Any] = []
+        self.stored: dict[str, Any] = {}
+        self.launched: list[dict[str, Any]] = []
         self.closed = 0
         self.in_flight: dict[int, trio.CancelScope] = {}
         self.cancelled: list[str] = []
@@ -168,6 +172,9 @@ class FakeHost:
     def control_tokenizer_decode(self, fields: Fields) -> JsonValue:
         text = decode(fields["tokens"])
         return text if fields.get("skip_special") else text + "<>" * (SPECIAL in fields["tokens"])
+
+    def control_tools_parse(self, fields: Fields) -> JsonValue:
+        return parsed(ToolFormat.HERMES, fields["text"], ended=fields["ended"])
 
     # contexts
 
@@ -311,6 +318,27 @@ class FakeHost:
 
     def control_session_info(self, fields: Fields) -> JsonValue:
         return {"id": "session-1", "tenant": "tests"}
+
+    def control_messaging_push(self, fields: Fields) -> JsonValue:
+        self.inbox.append(fields["message"])
+        return None
+
+    async def async_messaging_pull(self, fields: Fields) -> JsonValue:
+        return {"message": self.inbox.pop(0)}
+
+    async def async_store_put(self, fields: Fields) -> JsonValue:
+        self.stored[fields["key"]] = fields["value"]
+        return {"done": True, "version": 7}
+
+    async def async_store_get(self, fields: Fields) -> JsonValue:
+        return {"value": self.stored[fields["key"]], "version": 7}
+
+    def control_runtime_launch(self, fields: Fields) -> JsonValue:
+        self.launched.append({"program": fields["program"], "arguments": fields["arguments"]})
+        return {"child": len(self.launched), "name": f"c_{len(self.launched)}"}
+
+    async def async_child_join(self, fields: Fields) -> JsonValue:
+        return self.launched[fields["child"] - 1]
 
     async def async_runtime_sleep(self, fields: Fields) -> JsonValue:
         self.sleeping.set()

@@ -79,6 +79,13 @@ def test_changed_source_is_read_again(library: Path) -> None:
         ('version = "1.2.3"', "", "lacks 'version'"),
         ('name = "one"', 'name = "two"', "names the inferlet 'two'"),
         ('name = "one"', 'name = "one"\nlanguage = "cobol"', "language 'cobol'"),
+        ('version = "1.2.3"', 'version = "1.2"', "no semantic version"),
+        ('name = "one"', 'name = "one"\nneeds = ["Every Thing"]', "no operation or family"),
+        ('name = "one"', 'name = "one"\nneeds = "context"', "no list of operations"),
+        ('name = "one"', 'name = "one"\nmain = "../one/main.py"', "no file beside"),
+        ('name = "one"', 'name = "one"\nmain = "/etc/passwd"', "no file beside"),
+        ("default = 5", "default = 2020-01-01", "not JSON serializable"),
+        ("default = 5", "default = inf", "cannot be read"),
         ('type = "object"', 'type = "thing"', "cannot be read"),
         ("[inferlet]", "[inferlet", "cannot be read"),
         ('description = "The first."', 'main = "gone.py"', "gone.py"),
@@ -129,3 +136,31 @@ def test_program_in_javascript_runs_from_its_source(library: Path) -> None:
     program = Registry(library=library).get("one")
     assert not program.compiled
     assert program.source == "export function main() {}"
+
+
+def test_compiled_program_may_come_as_its_component_instead_of_sources(library: Path) -> None:
+    directory = library / "one"
+    manifest = MANIFEST.replace('name = "one"', 'name = "one"\nlanguage = "rust"')
+    (directory / "inferlet.toml").write_text(manifest)
+    (directory / "inferlet.wasm").write_bytes(b"\0asm")
+    program = Registry(library=library).get("one")
+    assert (program.prebuilt, program.entry, program.source) == (True, "inferlet.wasm", "")
+    (directory / "main.rs").write_text("fn main() {}")
+    program = Registry(library=library).get("one")
+    assert (program.prebuilt, program.entry) == (False, "main.rs")
+
+
+def test_program_of_a_directory_has_one_version(library: Path) -> None:
+    registry = Registry(library=library)
+    for reference in ("one", "one@latest", "one@1.2.3"):
+        assert registry.get(reference).version == "1.2.3"
+    with pytest.raises(UnknownInferlet, match=r"has no version '1\.0\.0'.*It is 1\.2\.3"):
+        registry.get("one@1.0.0")
+    assert registry.describe("one")["uploaded"] is False
+
+
+def test_schema_that_refers_elsewhere_is_never_fetched(library: Path) -> None:
+    path = library / "one" / "inferlet.toml"
+    path.write_text(MANIFEST.replace('{ type = "integer" }', '{ "$ref" = "http://127.0.0.1:9/x" }'))
+    with pytest.raises(ConfigurationError, match="refer to what they do not have"):
+        Registry(library=library).check("one", {"n": 1})

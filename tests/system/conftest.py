@@ -143,7 +143,7 @@ def open_server(tiny_checkpoint: Path, tmp_path: Path) -> OpenServer:
         directory = tmp_path / "inferlets"
         directory.mkdir(exist_ok=True)
         for name, source in ({"neighbour": NEIGHBOUR} | (inferlets or {})).items():
-            (directory / name).mkdir()
+            (directory / name).mkdir(exist_ok=True)
             (directory / name / "inferlet.toml").write_text(MANIFEST.format(name=name))
             (directory / name / "main.py").write_text(source)
         defaults = {

@@ -16,10 +16,15 @@
  */
 
 export { AbortController, sleep, withTimeout } from "./cancellation.js";
+export { Child } from "./child.js";
 export { Context } from "./context.js";
 export { OperationError } from "./errors.js";
 export { Model, Tokenizer } from "./model.js";
 export { Sampler } from "./sampler.js";
+export * as files from "./files.js";
+export * as http from "./http.js";
+export * as messaging from "./messaging.js";
 export * as runtime from "./runtime.js";
 export * as session from "./session.js";
+export * as store from "./store.js";
 export * as tools from "./tools.js";

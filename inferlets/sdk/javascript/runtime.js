@@ -1,5 +1,6 @@
 /** The server this inferlet runs in: models, identity, time, randomness, log. */
 
+import { Child } from "./child.js";
 import { control } from "./loop.js";
 
 /** Version of the server. @returns {string} */
@@ -19,6 +20,18 @@ export const time = () => control("runtime.time");
 
 /** A seed that the server records, so that a session can be replayed. @returns {number} */
 export const randomSeed = () => control("runtime.random_seed");
+
+/**
+ * Launch another inferlet of the server beside this one.
+ *
+ * @param {string} program
+ * @param {object} [args] What its `main` gets.
+ * @returns {Child}
+ */
+export function launch(program, args = {}) {
+    const { child, name } = control("runtime.launch", { program, arguments: args });
+    return new Child(child, name);
+}
 
 /**
  * Write to the server's log, for its operator; `console.log` does so too.

@@ -18,12 +18,17 @@ The names are those of Pie's Python SDK where it has them; `complete`, `gather`,
 from __future__ import annotations
 
 from inferlet import chat as chat
+from inferlet import files as files
+from inferlet import http as http
 from inferlet import masks as masks
+from inferlet import messaging as messaging
 from inferlet import runtime as runtime
 from inferlet import session as session
+from inferlet import store as store
 from inferlet import tensors as tensors
 from inferlet import tools as tools
 from inferlet.adapter import Adapter as Adapter
+from inferlet.children import Child as Child
 from inferlet.completion import Completion as Completion
 from inferlet.concurrency import Task as Task
 from inferlet.concurrency import TaskCancelled as TaskCancelled
@@ -32,6 +37,7 @@ from inferlet.concurrency import sleep as sleep
 from inferlet.concurrency import spawn as spawn
 from inferlet.concurrency import timeout as timeout
 from inferlet.context import Context as Context
+from inferlet.errors import ChildFailed as ChildFailed
 from inferlet.errors import ContextTooLong as ContextTooLong
 from inferlet.errors import Deadlock as Deadlock
 from inferlet.errors import InvalidOperation as InvalidOperation
@@ -54,6 +60,7 @@ from inferlet.grammar import JsonSchema as JsonSchema
 from inferlet.grammar import Regex as Regex
 from inferlet.grammar import Schema as Schema
 from inferlet.grammar import ToolCallFormat as ToolCallFormat
+from inferlet.matcher import Matcher as Matcher
 from inferlet.model import Model as Model
 from inferlet.model import Tokenizer as Tokenizer
 from inferlet.queues import Queue as Queue
@@ -74,6 +81,8 @@ from inferlet.tensors import Tensor as Tensor
 __all__ = [
     "Adapter",
     "AnyJson",
+    "Child",
+    "ChildFailed",
     "CompiledGrammar",
     "Completion",
     "Constraint",
@@ -97,6 +106,7 @@ __all__ = [
     "Logits",
     "Logprob",
     "Logprobs",
+    "Matcher",
     "Model",
     "OperationCancelled",
     "OperationError",
@@ -116,12 +126,16 @@ __all__ = [
     "Tokenizer",
     "ToolCallFormat",
     "chat",
+    "files",
     "gather",
+    "http",
     "masks",
+    "messaging",
     "runtime",
     "session",
     "sleep",
     "spawn",
+    "store",
     "tensors",
     "timeout",
     "tools",

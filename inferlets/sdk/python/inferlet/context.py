@@ -6,13 +6,13 @@ it. Pages stay where they are between calls, however long the inferlet waits for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from inferlet._backend import control
 from inferlet.cached_tokens import CachedTokens
 from inferlet.completion import Completion, stop_fields
-from inferlet.constraining import Constraints, compiled
+from inferlet.constraining import Constraints, followed
 from inferlet.fillers import Segment
 from inferlet.forward import Forward
 from inferlet.generation import Generator
@@ -182,7 +182,7 @@ class Context(CachedTokens):
             auto_flush: Begin the model's turn first (`cue`).
 
         Raises:
-            ValueError: The constraints, or they and the speculator, do not go together.
+            ValueError: Two grammars, or a speculator and a constraint that cannot go back.
 
         Example:
             >>> async for step in ctx.generate(Sampler.argmax(), max_tokens=64):
@@ -243,7 +243,7 @@ class Context(CachedTokens):
                 "complete is one operation, so it takes grammars only: use ctx.generate with a "
                 "Constraint of your own"
             )
-        async with compiled(constraints.grammar, self._model) as grammar:
+        async with followed(constraints.grammar, self._model) as grammar:
             return await self._generate(
                 sampler,
                 max_tokens,
@@ -265,7 +265,7 @@ class Context(CachedTokens):
         *,
         stream: bool = False,
         ignore_eos: bool = False,
-        grammar: int | None = None,
+        grammar: Mapping[str, int],
         adapter: Adapter | None = None,
     ) -> Completion:
         if max_tokens is None:
@@ -280,7 +280,7 @@ class Context(CachedTokens):
             stream="text" if stream else None,
             ignore_eos=ignore_eos,
             adapter=adapter,
-            **({} if grammar is None else {"grammar": grammar}),
+            **grammar,
             **stop_fields(stop),
         )
         completion = Completion._from_wire(done)

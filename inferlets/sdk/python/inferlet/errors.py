@@ -4,6 +4,7 @@
     ├── InvalidOperation      malformed, unknown handle or name, arguments that do not fit
     ├── LimitExceeded         pages, operations, output, an overloaded server
     │   └── ContextTooLong    more tokens than the model's context holds
+    ├── ChildFailed           an inferlet that this one launched failed
     ├── OperationCancelled    cancelled by the inferlet itself or by the server
     └── ServerFault           the model, the device or the sandbox failed
 
@@ -64,6 +65,10 @@ class ContextTooLong(LimitExceeded):
     """The context would be longer than the model allows."""
 
 
+class ChildFailed(OperationError):
+    """A launched inferlet failed; `details["error"]` is its own error."""
+
+
 class OperationCancelled(OperationError):
     """The operation was cancelled before it ended."""
 
@@ -76,6 +81,7 @@ class Deadlock(RuntimeError):
     """Every task of the inferlet waits and nothing is left that could wake one."""
 
 
+_INVALID = {"message_too_large", "http_forbidden"}
 _LIMITS = {
     "limit_exceeded",
     "pages_exceeded",
@@ -83,6 +89,9 @@ _LIMITS = {
     "output_exceeded",
     "overloaded",
     "input_queue_full",
+    "messages_exceeded",
+    "children_exceeded",
+    "store_exceeded",
 }
 _FAULTS = {
     "internal_error",
@@ -94,6 +103,8 @@ _FAULTS = {
     "sandbox_lost",
     "configuration_error",
     "shutting_down",
+    "store_error",
+    "http_error",
 }
 
 
@@ -105,11 +116,13 @@ def error_from_wire(error: dict[str, Any], operation: str) -> OperationError:
         kind = ContextTooLong
     elif code in _LIMITS:
         kind = LimitExceeded
+    elif code == "child_failed":
+        kind = ChildFailed
     elif code == "cancelled":
         kind = OperationCancelled
     elif code in _FAULTS:
         kind = ServerFault
-    elif code.startswith(("invalid_", "unknown_")) or code in {"message_too_large"}:
+    elif code.startswith(("invalid_", "unknown_")) or code in _INVALID:
         kind = InvalidOperation
     else:
         kind = OperationError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from inferlet.masks import TokenMask, ranges_of
 from inferlet.readouts import Output as Output
@@ -15,7 +15,16 @@ from inferlet.sample import Probe, Sampler
 if TYPE_CHECKING:
     from inferlet.adapter import Adapter
     from inferlet.context import Context
+    from inferlet.matcher import Matcher
     from inferlet.tensors import Tensor
+
+
+class _Followed(TypedDict):
+    """How a sampler follows a grammar."""
+
+    matcher: Matcher | None
+    drafts: list[list[int]]
+    advance: bool
 
 
 class Forward:
@@ -50,7 +59,7 @@ class Forward:
         self._positions: dict[int, int] = {}  # of inputs that have one of their own, by index
         self._embeddings: Tensor | None = None
         self._slots = Slots()
-        self._samples: list[tuple[list[int], Sampler]] = []
+        self._samples: list[tuple[list[int], Sampler, _Followed]] = []
         self._mask: list[int] | None = None
         self._attention: list[Sequence[int]] | None = None
         self._visible: list[list[tuple[int, int]]] | None = None
@@ -98,14 +107,37 @@ class Forward:
         self._embeddings = embeddings
         return self
 
-    def sample(self, indices: list[int], sampler: Sampler) -> SampleHandle:
+    def sample(
+        self,
+        indices: list[int],
+        sampler: Sampler,
+        *,
+        matcher: Matcher | None = None,
+        drafts: Sequence[int] = (),
+        advance: bool = False,
+    ) -> SampleHandle:
         """Sample the token that follows each input index (negative: from the end).
+
+        Args:
+            indices: Of input tokens.
+            sampler: Picks the tokens.
+            matcher: Only what it allows is picked. It stands where it is until it is moved.
+            drafts: Tokens that it has not accepted yet: the first n of them stand behind the n-th
+                index. Behind one that the grammar does not allow everything is picked from.
+            advance: The matcher accepts the token, for one index without drafts.
 
         Example:
             >>> best = forward.sample([-1], Sampler.argmax())
+            >>> drafts = [7, 8]
+            >>> found = ctx.forward().input([last, *drafts]).sample(
+            ...     [-3, -2, -1], Sampler.argmax(), matcher=matcher, drafts=drafts)
         """
-        self._samples.append((list(indices), sampler))
-        return self._slots.sample(indices, sampler)
+        if matcher is None and (drafts or advance):
+            raise ValueError("drafts and advance go with a matcher")
+        before = [list(drafts[:number]) for number in range(len(indices))] if drafts else []
+        more: _Followed = {"matcher": matcher, "drafts": before, "advance": advance}
+        self._samples.append((list(indices), sampler, more))
+        return self._slots.sample(indices, sampler, **more)
 
     def probe(self, index: int, probe: Probe) -> ProbeHandle:
         """Read the distribution of the token that follows an input index.
@@ -201,7 +233,14 @@ class Forward:
         fill = None
         if self._inputs or self._embeddings is not None:
             fill = [{"tokens": self._inputs}] if self._inputs else []
-        raw = await run_forward(self._context, fill, self._slots, adapter=self._adapter, **fields)
+        try:
+            raw = await run_forward(
+                self._context, fill, self._slots, adapter=self._adapter, **fields
+            )
+        finally:
+            for _, _, more in self._samples:
+                if more["matcher"] is not None and more["advance"]:
+                    more["matcher"]._moved()
         if mask is not None:
             mask.check(raw["tokens"])
         return Output(raw)
@@ -212,8 +251,8 @@ class Forward:
             return None
         mask = TokenMask([self._mask], self._context.model.vocab_size)
         self._slots.samplers.clear()
-        for indices, sampler in self._samples:
-            self._slots.sample(indices, mask.apply(sampler))
+        for indices, sampler, more in self._samples:
+            self._slots.sample(indices, mask.apply(sampler), **more)
         return mask
 
     def _seen(self) -> list[list[tuple[int, int]]]:

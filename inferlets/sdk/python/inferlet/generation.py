@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from inferlet import chat
 from inferlet.adapter import Adapter
 from inferlet.completion import Completion
-from inferlet.constraining import Constraints, compiled
+from inferlet.constraining import Constraints, followed
 from inferlet.grammar import AnyJson, Constrain, JsonSchema
 from inferlet.readouts import ProbeHandle
 from inferlet.sample import Probe, Sampler
-from inferlet.spec import Speculator, matching
+from inferlet.spec import Speculator
 from inferlet.stepping import GenStep, StopStrings
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class Generator:
         """Let it write only what fits; several constraints must all be met.
 
         Raises:
-            ValueError: They cannot be followed together (two grammars; a grammar and masks of the
-                inferlet's own; a speculator and anything but a fixed mask).
+            ValueError: They cannot be followed together (two grammars; a speculator and a
+                `Constraint` without `rollback`).
 
         Example:
             >>> ctx.generate(sampler).constrain(Regex("(yes|no)"))
@@ -103,10 +103,32 @@ class Generator:
 
     def _constrain(self, constrain: Constrain | Iterable[Constrain] | None) -> None:
         self._constraints.add(constrain)
-        if self._speculator is not None and self._constraints.stateful:
+        self._check_speculation()
+
+    def switch(self, constrain: Constrain | Iterable[Constrain] | None) -> Generator:
+        """From the next token on follow this instead of what was followed so far; None: nothing.
+
+        A grammar begins with the next token, a `Matcher` goes on where it stands. The `logit_mask`
+        stays.
+
+        Raises:
+            ValueError: As for `constrain`.
+
+        Example:
+            >>> async for step in generator:
+            ...     out = await step.execute()
+            ...     if answer_begins in out.tokens:
+            ...         generator.switch(JsonSchema(schema))
+        """
+        self._constraints.replace(constrain)
+        self._check_speculation()
+        return self
+
+    def _check_speculation(self) -> None:
+        if self._speculator is not None and not self._constraints.tries_drafts:
             raise ValueError(
-                "drafts cannot be checked against a constraint that moves with each token: "
-                "leave out the speculator, or use a logit_mask"
+                "drafts cannot be tried on a Constraint that cannot go back: give it a "
+                "rollback(n), use a grammar, or leave out the speculator"
             )
 
     def adapter(self, adapter: Adapter) -> Generator:
@@ -152,23 +174,25 @@ class Generator:
     async def __anext__(self) -> GenStep:
         if self.is_done:
             raise StopAsyncIteration
-        if self._constraints.grammar is not None:
-            raise ValueError(
-                "the engine follows a grammar by itself, not step by step: use collect_text, "
-                "collect_json or ctx.complete, and no probes; or give a Constraint of your own"
-            )
         self._stepped = True
         return GenStep(self)
 
     def accept(self, tokens: list[int]) -> list[int]:
         """Register tokens that the inferlet picked itself; returns those before a stop.
 
+        Raises:
+            InvalidOperation: The grammar does not allow them; nothing was registered.
+
         Example:
             >>> step.clear_sampler()
             >>> out = await step.execute()
             >>> generator.accept([choose(out.distribution(top))])
         """
+        self._constraints.check(tokens)
         accepted = self._before_stop(tokens)
+        self._constraints.take_back(len(tokens) - len(accepted))
+        self._constraints.accept(accepted)
+        self._close_if_done()
         self._context.append(accepted)
         if self._speculator is not None:
             self._speculator.accept(accepted)
@@ -177,9 +201,9 @@ class Generator:
     def _before_stop(self, tokens: list[int]) -> list[int]:
         """Count tokens, up to where it has to stop."""
         accepted: list[int] = []
-        strings = StopStrings(self._stop, self._context.model)
+        strings, ends = StopStrings(self._stop, self._context.model), self._ends()
         for token in tokens:
-            if token in self._stop:
+            if token in ends:
                 self._done = True
                 break
             accepted.append(token)
@@ -188,18 +212,35 @@ class Generator:
             if self.is_done or strings.end(self._tokens):
                 self._done = True
                 break
-        self._constraints.accept(accepted)
         return accepted
 
-    def _take(self, sampled: list[int], drafts: list[int], drafted: int) -> list[int]:
-        """Accept what a step sampled behind its input and its drafts; of these the right ones stay.
+    def _ends(self) -> set[int | str]:
+        """What stops it. After the end of a grammar nothing but the end may come."""
+        ends = set(self._stop)
+        if self._constraints.grammar is not None:
+            ends.update(self._context.model.eos_tokens)
+        return ends
+
+    def _close_if_done(self) -> None:
+        if self.is_done:
+            self._constraints.close()
+
+    def _take(self, found: list[int], drafts: list[int], drafted: int) -> list[int]:
+        """Accept what a step found to follow; of its drafts the right ones stay.
 
         Args:
-            drafted: How many tokens the speculator gave, of which `drafts` were tried.
+            found: The drafts that are right, and the token behind them.
+            drafts: Those that were tried.
+            drafted: How many tokens the speculator gave.
         """
-        found = matching(drafts, sampled)
-        accepted = self._before_stop(found)
         right = len(found) - 1
+        if drafts:  # otherwise the grammar has taken the token with the step
+            self._constraints.check(found)
+        accepted = self._before_stop(found)
+        self._constraints.take_back(len(found) - len(accepted))
+        self._constraints.forget(len(drafts) - right)
+        self._constraints.accept(accepted[right:])
+        self._close_if_done()
         cached = min(len(accepted), right)
         self._context.truncate(len(drafts) - cached)
         self._context.append(accepted[cached:])
@@ -270,7 +311,7 @@ class Generator:
         return self._stepped or by_the_inferlet or bool(self._probes) or self.is_done
 
     async def _run_at_once(self) -> Completion:
-        async with compiled(self._constraints.grammar, self._context.model) as grammar:
+        async with followed(self._constraints.grammar, self._context.model) as grammar:
             completion = await self._context._generate(
                 self._sampler,
                 self._max_tokens,
@@ -283,4 +324,4 @@ class Generator:
         return completion
 
     def _without_stop(self, tokens: list[int]) -> list[int]:
-        return tokens[:-1] if tokens and tokens[-1] in self._stop else tokens
+        return tokens[:-1] if tokens and tokens[-1] in self._ends() else tokens

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, runtime_checkable
 
 from inferlet._backend import control, operation
+from inferlet.matcher import Matcher
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -153,6 +154,9 @@ class Constraint(Protocol):
     def step(self, accepted: list[int]) -> list[int]:
         """The mask (see `inferlet.masks`) of the next token; `[]` allows everything.
 
+        A constraint that has `rollback(n)` too, which takes back the last `n` accepted tokens, goes
+        together with a speculator.
+
         Args:
             accepted: Tokens that were accepted since the last call.
         """
@@ -223,7 +227,7 @@ class GrammarConstraint:
         """
         raise NotImplementedError(
             "a grammar's masks stay in the engine: give the grammar to constrain= of ctx.generate "
-            "or ctx.complete"
+            "or ctx.complete, or make a Matcher of it"
         )
 
 
@@ -319,16 +323,18 @@ class ToolCallFormat:
         return GrammarConstraint(Grammar.tool_calls(self.tools, required=self.required))
 
 
-Constrain: TypeAlias = "Schema | Constraint | GrammarConstraint | Grammar | CompiledGrammar"
+Constrain: TypeAlias = (
+    "Schema | Constraint | GrammarConstraint | Grammar | CompiledGrammar | Matcher"
+)
 
 
-def built(constrain: Constrain, model: Model) -> Grammar | CompiledGrammar | Constraint:
+def built(constrain: Constrain, model: Model) -> Grammar | CompiledGrammar | Matcher | Constraint:
     """What follows `constrain` in the end: a grammar in the engine, or the inferlet's code.
 
     Raises:
         TypeError: It is nothing of the kind.
     """
-    if isinstance(constrain, (Grammar, CompiledGrammar)):
+    if isinstance(constrain, (Grammar, CompiledGrammar, Matcher)):
         return constrain
     if not isinstance(constrain, GrammarConstraint) and isinstance(constrain, Schema):
         constrain = constrain.build_constraint(model)

@@ -63,6 +63,20 @@ def mask_of(allowed: Iterable[int], size: int) -> list[int]:
     return runs
 
 
+def mask_of_ranges(ranges: Iterable[Sequence[int]]) -> list[int]:
+    """The mask that allows half-open ranges, which are given in order and without overlap.
+
+    Example:
+        >>> mask_of_ranges([(0, 4), (7, 9)])
+        [0, 4, 3, 2]
+    """
+    runs, at = [], 0
+    for low, high in ranges:
+        runs += [low - at, high - low]
+        at = high
+    return runs or [0]
+
+
 class TokenMask:
     """The tokens that all of some masks allow, in a vocabulary.
 
@@ -110,6 +124,14 @@ class TokenMask:
                 "(step.clear_sampler, Distribution, generator.accept)"
             )
         return sampler._with_biases(biases)
+
+    def allows(self, token: int) -> bool:
+        """Whether it is one of them.
+
+        Example:
+            >>> mask.allows(draft)
+        """
+        return token in self._allowed
 
     def check(self, tokens: Iterable[int]) -> None:
         """Refuse what a bias could not prevent.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from inferlet._backend import control
 from inferlet.sample import Distribution, Entropy, Logits, Logprob, Logprobs, Probe, Sampler
 
 if TYPE_CHECKING:
+    from inferlet.matcher import Matcher
     from inferlet.tensors import Hidden, LogitRows
 
 _MOST_NUMBERS = 65_536  # of one read
@@ -54,10 +56,23 @@ class Slots:
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
 
-    def sample(self, indices: list[int], sampler: Sampler) -> SampleHandle:
-        """Attach a sampler at each index."""
+    def sample(
+        self,
+        indices: list[int],
+        sampler: Sampler,
+        *,
+        matcher: Matcher | None = None,
+        drafts: Sequence[Sequence[int]] = (),
+        advance: bool = False,
+    ) -> SampleHandle:
+        """Attach a sampler at each index, with the drafts that stand before it if there are any."""
         handle = SampleHandle(len(self.samplers), len(indices))
-        self.samplers += [{"index": index, "sampler": sampler.to_wire()} for index in indices]
+        for number, index in enumerate(indices):
+            asked: dict[str, Any] = {"index": index, "sampler": sampler.to_wire()}
+            if matcher is not None:
+                asked |= {"matcher": matcher.handle, "advance": advance}
+                asked["draft"] = list(drafts[number]) if drafts else []
+            self.samplers.append(asked)
         return handle
 
     def probe(self, index: int, probe: Probe) -> ProbeHandle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inferlet._backend import control
+from inferlet.children import Child as Child
 from inferlet.concurrency import sleep as sleep
 
 
@@ -64,10 +65,26 @@ def random_seed() -> int:
     return int(control("runtime.random_seed"))
 
 
-def log(message: str, level: str = "info") -> None:
-    """Write to the server's log, for its operator.
+def launch(program: str, arguments: dict[str, Any] | None = None) -> Child:
+    """Launch another inferlet of the server beside this one; its `main` gets the arguments.
+
+    Raises:
+        InvalidOperation: There is no such inferlet, or it does not take these arguments.
+        LimitExceeded: The session runs too many, or they launch each other too deeply.
 
     Example:
-        >>> runtime.log("no document matched", level="warning")
+        >>> child = runtime.launch("text-completion", {"prompt": "Once upon a time"})
+        >>> text = await child.join()
     """
-    control("log", level=level, message=message)
+    answer = control("runtime.launch", program=program, arguments=arguments or {})
+    return Child(int(answer["child"]), str(answer["name"]))
+
+
+def log(message: str, level: str = "info", **fields: str | float | bool | None) -> None:
+    """Write to the server's log, for its operator; `fields` are facts beside the message.
+
+    Example:
+        >>> runtime.log("no document matched", level="warning", query=query, tried=3)
+    """
+    more = {"fields": fields} if fields else {}
+    control("log", level=level, message=message, **more)

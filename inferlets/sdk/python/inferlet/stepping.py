@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from inferlet.errors import OperationError
 from inferlet.forward import run_forward
+from inferlet.masks import TokenMask
+from inferlet.matcher import Matcher
 from inferlet.readouts import Output, ProbeHandle, Slots
 from inferlet.sample import Probe
+from inferlet.spec import matching
 
 if TYPE_CHECKING:
     from inferlet.generation import Generator
@@ -61,28 +65,75 @@ class GenStep:
         context = generator._context
         if not context._pending:
             generator._done = True
+            generator._close_if_done()
             return Output({"tokens": [], "distributions": []})
-        before = context.seq_len + len(context.buffer()) if self._speculates() else 0
+        matcher = await generator._constraints.matcher()
+        if not self._speculates():
+            return await self._try(self._slots, [], 0, 0, matcher)
+        pending = context.buffer()
+        before = context.seq_len + len(pending)
         drafts, drafted = self._draft(before)
-        allowed = generator._constraints.next_mask()
+        try:
+            return await self._try(deepcopy(self._slots), drafts, drafted, before, matcher)
+        except OperationError as error:
+            if not drafts or error.code != "invalid_grammar":
+                raise
+        # A draft may lead to where the grammar has no way on, and may yet be wrong.
+        context.truncate(1)
+        context.append(pending[-1:])
+        return await self._try(self._slots, [], 0, before, matcher)
+
+    async def _try(
+        self,
+        slots: Slots,
+        drafts: list[int],
+        drafted: int,
+        before: int,
+        matcher: Matcher | None,
+    ) -> Output:
+        """One pass over what is noted and over drafts, which begin behind `before` tokens."""
+        generator = self._generator
+        context = generator._context
+        allowed = generator._constraints.next_masks(drafts)
+        drafts = drafts[: len(allowed) - 1]
         if self._samples:
-            for index in range(len(drafts) + 1):
-                sampler = generator._sampler._counting([*generator._tokens, *drafts[:index]])
-                sampler = sampler if allowed is None else allowed.apply(sampler)
-                self._slots.sample([index - len(drafts) - 1], sampler)
-        self._slots.move_back(len(drafts))
+            self._sample(slots, drafts, allowed, matcher)
+        slots.move_back(len(drafts))
         behind = [{"tokens": drafts}] if drafts else []
         try:
-            raw = await run_forward(
-                context, None, self._slots, behind=behind, adapter=generator._adapter
-            )
+            raw = await run_forward(context, None, slots, behind=behind, adapter=generator._adapter)
         except OperationError:
             self._take_back(drafts, drafted, before)
             raise
-        if allowed is not None:
-            allowed.check(raw["tokens"])
-        accepted = generator._take(raw["tokens"], drafts, drafted) if self._samples else []
-        return Output(raw, accepted)
+        if matcher is not None and self._samples:
+            matcher._moved()
+        if not self._samples:
+            return Output(raw, [])
+        found = matching(drafts, raw["tokens"])
+        for mask, token in zip(allowed, found, strict=False):
+            if mask is not None:
+                mask.check([token])
+        return Output(raw, generator._take(found, drafts, drafted))
+
+    def _sample(
+        self,
+        slots: Slots,
+        drafts: list[int],
+        allowed: list[TokenMask | None],
+        matcher: Matcher | None,
+    ) -> None:
+        """A sampler behind what is noted and behind each draft."""
+        generator = self._generator
+        for index in range(len(drafts) + 1):
+            sampler = generator._sampler._counting([*generator._tokens, *drafts[:index]])
+            mask = allowed[index]
+            slots.sample(
+                [index - len(drafts) - 1],
+                sampler if mask is None else mask.apply(sampler),
+                matcher=matcher,
+                drafts=[drafts[:index]],
+                advance=not drafts,
+            )
 
     def _speculates(self) -> bool:
         return self._samples and self._generator._speculator is not None
@@ -107,6 +158,7 @@ class GenStep:
     def _take_back(self, drafts: list[int], drafted: int, before: int) -> None:
         """After a failure no draft stays in the context, however far the pass came."""
         generator = self._generator
+        generator._constraints.forget(len(drafts))
         if drafted and generator._speculator is not None:
             generator._speculator.rollback(drafted)
         if drafts:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from inferlet.matcher import Matcher
     from inferlet.model import Model
     from inferlet.queues import Queue
     from inferlet.sample import Probe, Sampler
@@ -127,13 +128,20 @@ class Hidden(Tensor):
         super().__init__(handle)
         self._slots = Slots()
 
-    def sample(self, indices: list[int], sampler: Sampler) -> SampleHandle:
+    def sample(
+        self, indices: list[int], sampler: Sampler, *, matcher: Matcher | None = None
+    ) -> SampleHandle:
         """Sample the token that follows each of these rows. Its penalties must be off.
+
+        Args:
+            indices: Rows.
+            sampler: Picks the tokens.
+            matcher: Only what it allows is picked; it stands where it is until it is moved.
 
         Example:
             >>> best = hidden.sample([0], Sampler.argmax())
         """
-        return self._slots.sample(indices, sampler)
+        return self._slots.sample(indices, sampler, matcher=matcher)
 
     def probe(self, index: int, probe: Probe) -> ProbeHandle:
         """Read the distribution behind a row.

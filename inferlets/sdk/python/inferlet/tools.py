@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from inferlet.context import Context
     from inferlet.model import Model
 
-_MARKUP = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|$)", re.DOTALL)
+_OPENING = re.compile(r"<tool_call>\s*")
+_JSON = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +87,34 @@ def _name(schema: dict[str, Any]) -> str:
     return str(schema.get("function", schema)["name"])
 
 
-def parse(text: str) -> list[Call]:
+def parse(text: str, model: Model | None = None) -> list[Call]:
     """Tool calls in text that was generated token by token (`complete` parses by itself).
 
-    Understands `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`; what is not valid
-    JSON is left out.
+    Args:
+        text: With the markup: decode the tokens without `skip_special`.
+        model: In whose format they are; without one in that of Hermes and Qwen,
+            `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`. What is not valid is left
+            out.
 
     Example:
         >>> tools.parse('<tool_call>{"name": "python", "arguments": {}}</tool_call>')
     """
-    calls = []
-    for match in _MARKUP.finditer(text):
+    if model is not None:
+        return _parsed(text, model, ended=True)
+    calls, at = [], 0
+    while (opening := _OPENING.search(text, at)) is not None:
+        at = opening.end()
         try:
-            calls.append(Call._from_wire(json.loads(match[1])))
+            value, at = _JSON.raw_decode(text, at)
+            calls.append(Call._from_wire(value))
         except (ValueError, KeyError, TypeError):
             continue
     return calls
+
+
+def _parsed(text: str, model: Model, *, ended: bool) -> list[Call]:
+    found = control("tools.parse", model=model.name, text=text, ended=ended)["tool_calls"]
+    return [Call._from_wire(call) for call in found if "error" not in call]
 
 
 async def call(
@@ -191,7 +204,7 @@ class Event:
 
 
 class Decoder:
-    """Finds tool calls in tokens as they are generated.
+    """Finds tool calls in tokens as they are generated, in the model's own format.
 
     Example:
         >>> decoder = tools.Decoder(model)
@@ -199,7 +212,7 @@ class Decoder:
     """
 
     def __init__(self, model: Model) -> None:
-        self._tokenizer = model.tokenizer()
+        self._model = model
         self.reset()
 
     def reset(self) -> None:
@@ -218,9 +231,8 @@ class Decoder:
             >>> decoder.feed(out.tokens)
         """
         self._tokens += tokens
-        text = self._tokenizer.decode(self._tokens)
-        closed = text.count("</tool_call>")
-        calls = parse(text)[:closed]
+        text = self._model.tokenizer().decode(self._tokens)
+        calls = _parsed(text, self._model, ended=False)
         if len(calls) <= self._reported:
             return Event.Start()
         found = calls[self._reported]

@@ -20,18 +20,22 @@
 //! that is dropped is cancelled.
 
 mod abi;
+mod child;
 mod context;
 mod error;
 mod json;
+pub mod messaging;
 mod model;
 mod operation;
 pub mod runtime;
 mod sampler;
 pub mod session;
+pub mod store;
 pub mod tools;
 
 #[doc(hidden)]
 pub use abi::{allocate, run};
+pub use child::Child;
 pub use context::{Complete, Completion, Context, Distribution, Forward, Read};
 pub use error::{Error, Result};
 pub use json::Json;

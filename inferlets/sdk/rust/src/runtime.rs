@@ -1,7 +1,7 @@
 //! The server this inferlet runs in: models, identity, time, randomness, log.
 
 use crate::operation::{control, start};
-use crate::{abi, Json, Pending, Result};
+use crate::{abi, child, Child, Json, Pending, Result};
 
 /// Version of the server.
 #[track_caller]
@@ -56,6 +56,12 @@ pub fn sleep(seconds: f64) -> Result<()> {
 pub fn start_sleep(seconds: f64) -> Result<Pending<()>> {
     let fields = Json::object([("seconds", seconds.max(0.0).into())]);
     start("runtime.sleep", fields, |answer| answer.map(|_| ()))
+}
+
+/// Launch another inferlet of the server beside this one; `arguments` are its input.
+#[track_caller]
+pub fn launch(program: &str, arguments: Json) -> Result<Child> {
+    child::launch(program, arguments)
 }
 
 /// Write to the server's log ("debug", "info", "warning" or "error"), for its operator.

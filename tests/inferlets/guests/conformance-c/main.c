@@ -321,6 +321,44 @@ static bool code_of(il_call call, il_buffer *result) {
     return true;
 }
 
+static bool put_answer(il_call call, const char *field, il_buffer *result) {
+    il_answer answer;
+    IL_TRY(il_wait(il_start(&call), &answer));
+    il_put_json(result, field ? il_get(answer.value, field) : answer.value);
+    il_answer_free(&answer);
+    return true;
+}
+
+CASE(shares) {
+    UNUSED;
+    il_answer child;
+    il_call push = il_begin("messaging.push"), pull = il_begin("messaging.pull");
+    il_arg_text(&push, "topic", "jobs");
+    il_arg_json(&push, "message", "{\"n\":1}");
+    IL_TRY(il_control(&push, NULL));
+    il_arg_text(&pull, "topic", "jobs");
+    il_put_raw(result, "[");
+    IL_TRY(put_answer(pull, "message", result));
+    il_call put = il_begin("store.put"), get = il_begin("store.get");
+    il_arg_text(&put, "key", "k");
+    il_arg_json(&put, "value", "[1]");
+    il_put_raw(result, ",");
+    IL_TRY(put_answer(put, "version", result));
+    il_arg_text(&get, "key", "k");
+    il_put_raw(result, ",");
+    IL_TRY(put_answer(get, "value", result));
+    il_call launch = il_begin("runtime.launch"), join = il_begin("child.join");
+    il_arg_text(&launch, "program", "echo");
+    il_arg_json(&launch, "arguments", "{\"x\":2}");
+    IL_TRY(il_control(&launch, &child));
+    il_arg_int(&join, "child", il_as_int(il_get(child.value, "child"), 0));
+    il_answer_free(&child);
+    il_put_raw(result, ",");
+    IL_TRY(put_answer(join, NULL, result));
+    il_put_raw(result, "]");
+    return true;
+}
+
 CASE(unknown_operation) {
     UNUSED;
     il_call call = il_begin("no.such");
@@ -448,7 +486,7 @@ static const struct {
     Case *run;
 } cases[] = {
 #define ENTRY(name) {#name, name}
-    ENTRY(echo), ENTRY(parse), ENTRY(model), ENTRY(context), ENTRY(steps), ENTRY(generates), ENTRY(stops), ENTRY(tool), ENTRY(talk),
+    ENTRY(echo), ENTRY(parse), ENTRY(model), ENTRY(context), ENTRY(steps), ENTRY(generates), ENTRY(stops), ENTRY(tool), ENTRY(talk), ENTRY(shares),
     ENTRY(about), ENTRY(printing), ENTRY(concurrent), ENTRY(many), ENTRY(timed),
     ENTRY(cancelled), ENTRY(first), ENTRY(caught), ENTRY(unknown_operation), ENTRY(bad_handle),
     ENTRY(too_large), ENTRY(raises), ENTRY(uncaught), ENTRY(panics), ENTRY(exits), ENTRY(spins),

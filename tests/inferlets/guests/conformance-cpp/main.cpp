@@ -169,6 +169,36 @@ bool talk(const il_json *, il_buffer *result) {
     return true;
 }
 
+bool shares(const il_json *, il_buffer *result) {
+    auto topic = [](il_call &call) { il_arg_text(&call, "topic", "jobs"); };
+    auto key = [](il_call &call) { il_arg_text(&call, "key", "k"); };
+    Answer pushed = inferlet::start("messaging.push", [&](il_call &call) {
+        topic(call);
+        il_arg_json(&call, "message", "{\"n\":1}");
+    }).wait();
+    Answer pulled = inferlet::start("messaging.pull", topic).wait();
+    Answer put = inferlet::start("store.put", [&](il_call &call) {
+        key(call);
+        il_arg_json(&call, "value", "[1]");
+    }).wait();
+    Answer got = inferlet::start("store.get", key).wait();
+    Answer child = inferlet::start("runtime.launch", [](il_call &call) {
+        il_arg_text(&call, "program", "echo");
+        il_arg_json(&call, "arguments", "{\"x\":2}");
+    }).wait();
+    IL_TRY(pushed && pulled && put && got && child);
+    Answer joined = inferlet::start("child.join", [&](il_call &call) {
+        il_arg_int(&call, "child", il_as_int(il_get(child->value, "child"), 0));
+    }).wait();
+    IL_TRY(joined);
+    List(result)
+        .add(il_get(pulled->value, "message"))
+        .add(il_get(put->value, "version"))
+        .add(il_get(got->value, "value"))
+        .add(joined->value);
+    return true;
+}
+
 bool about(const il_json *, il_buffer *result) {
     double seconds;
     int64_t seed;
@@ -265,6 +295,7 @@ const std::map<std::string, Case> cases = {
     {"stops", stops},
     {"tool", tool},
     {"talk", talk},
+    {"shares", shares},
     {"about", about},
     {"printing", [](auto *, auto *) { return std::puts("one"), std::puts("two"), true; }},
     {"concurrent", concurrent},

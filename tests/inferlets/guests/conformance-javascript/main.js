@@ -1,8 +1,8 @@
 /** The cases of tests/inferlets/test_conformance.py in JavaScript. */
 
 import {
-    AbortController, Context, Model, OperationError, Sampler, runtime, session, sleep, tools,
-    withTimeout,
+    AbortController, Context, Model, OperationError, Sampler, messaging, runtime, session, sleep,
+    store, tools, withTimeout,
 } from "inferlet";
 import * as abi from "inferlet/abi";
 
@@ -76,6 +76,14 @@ const cases = {
         session.send("hello");
         session.send({ n: 1 });
         return [await session.receive(), await session.receive()];
+    },
+
+    async shares() {
+        messaging.push("jobs", { n: 1 });
+        const pulled = await messaging.pull("jobs");
+        const version = await store.put("k", [1]);
+        const child = runtime.launch("echo", { x: 2 });
+        return [pulled, version, await store.get("k"), await child.join()];
     },
 
     about() {

@@ -10,10 +10,12 @@ from inferlet import (
     OperationError,
     Sampler,
     gather,
+    messaging,
     runtime,
     session,
     sleep,
     spawn,
+    store,
     timeout,
     tools,
 )
@@ -88,6 +90,14 @@ async def talk(input):
     session.send("hello")
     session.send({"n": 1})
     return [await session.receive(), await session.receive()]
+
+
+async def shares(input):
+    messaging.push("jobs", {"n": 1})
+    pulled = await messaging.pull("jobs")
+    version = await store.put("k", [1])
+    child = runtime.launch("echo", {"x": 2})
+    return [pulled, version, await store.get("k"), await child.join()]
 
 
 async def about(input):

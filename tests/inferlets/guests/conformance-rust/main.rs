@@ -1,8 +1,8 @@
 //! The cases of tests/inferlets/test_conformance.py in Rust.
 
 use inferlet::{
-    first_of, join_all, raw, runtime, session, tools, Complete, Context, Error, Json, Model, Read,
-    Result, Sampler,
+    first_of, join_all, messaging, raw, runtime, session, store, tools, Complete, Context, Error,
+    Json, Model, Read, Result, Sampler,
 };
 
 inferlet::main!(run);
@@ -55,6 +55,7 @@ fn run(input: Json) -> Result<Json> {
         }
         "tool" => tool(),
         "talk" => talk(),
+        "shares" => shares(),
         "about" => about(),
         "printing" => {
             runtime::log("info", "one\ntwo")?;
@@ -202,6 +203,14 @@ fn talk() -> Result<Json> {
     session::send("hello")?;
     session::send(Json::object([("n", 1.into())]))?;
     list([session::receive()?, session::receive()?])
+}
+
+fn shares() -> Result<Json> {
+    messaging::push("jobs", Json::object([("n", 1.into())]))?;
+    let pulled = messaging::pull("jobs")?;
+    let version = store::put("k", Json::List(vec![1.into()]))?;
+    let child = runtime::launch("echo", Json::object([("x", 2.into())]))?;
+    list([pulled, version.into(), store::get("k")?, child.join()?])
 }
 
 fn about() -> Result<Json> {
