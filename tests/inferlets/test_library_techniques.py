@@ -52,6 +52,30 @@ async def test_json_extraction_gives_what_fits_the_schema(embedded: RealRunner) 
         jsonschema.validate(result, PERSON)
 
 
+async def test_speculative_decoding_under_a_schema_says_what_plain_decoding_says(
+    embedded: RealRunner,
+) -> None:
+    text = 'Repeat: {"name": "Ann", "age": 31, "mood": "glad"}'
+    given = {"schema": PERSON, "max_tokens": 80}
+    plain = """
+from inferlet import *
+
+async def main(input):
+    ctx = Context(Model.load(runtime.models()[0])).system("You are a helpful assistant.")
+    ctx.user(input["prompt"])
+    reply = await ctx.complete(
+        Sampler.argmax(), max_tokens=80, constrain=JsonSchema(input["schema"]))
+    return reply.text
+"""
+    wanted = await embedded(plain, {"prompt": text, **given})  # type: ignore[dict-item]
+    result = await embedded(
+        registry.get("speculative-decoding"),
+        {"prompt": text, **given},  # type: ignore[dict-item]
+    )
+    assert result["text"] == wanted
+    assert result["steps"] < result["tokens"]
+
+
 async def test_json_that_was_cut_off_is_an_error_and_no_half_json(embedded: RealRunner) -> None:
     with pytest.raises(GuestRaised, match="cut off after 3 tokens"):
         await embedded(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inferlet import Context, Model, PromptLookup, Sampler, runtime
+from inferlet import Context, JsonSchema, Model, PromptLookup, Sampler, runtime
 
 
 async def main(input: dict) -> dict:
@@ -10,6 +10,8 @@ async def main(input: dict) -> dict:
     ctx = Context(model).system(input["system"]).user(input["prompt"]).cue()
     lookup = PromptLookup(ctx.buffer(), ngram=input["ngram"], most=input["draft_tokens"])
     generator = ctx.generate(Sampler.argmax(), max_tokens=input["max_tokens"], speculator=lookup)
+    if "schema" in input:
+        generator.constrain(JsonSchema(input["schema"]))  # holds for guesses as well
     tokens, accepted = [], []
     async for step in generator:
         out = await step.execute()
