@@ -58,7 +58,7 @@ class ModelRunner:
     ) -> None:
         self.model = model
         self._deterministic = deterministic
-        self.attention = attention_for(model.device)
+        self.attention = attention_for(model.device, in_place=not deterministic)
         self.adapters: dict[str, Adapter] = {}
         self.ahead = model.device.type != "cpu"
         self._masks = MaskFiller()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 
 import pytest
@@ -205,3 +206,21 @@ def test_contexts_are_split_until_a_device_is_busy() -> None:
     assert split_count(8, 1 << 20) == 64
     assert split_count(256, 4096) == 2
     assert split_count(2048, 4096) == 1
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_contexts_in_neighbouring_pages_are_read_in_place_and_give_the_same(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("pie_server.engine.attention.torch")
+    monkeypatch.setattr(module, "_ALONE_TOKENS", 3)
+    layout = random_layout(seed, hiding=seed % 2 == 0)
+    torch.manual_seed(seed)
+    query = torch.randn(sum(layout.query_lengths), HEADS, DIM)
+    keys, values = torch.randn(2, PAGES * PAGE, KV_HEADS, DIM).unbind()
+    in_place, copied = TorchAttention().plan(layout), TorchAttention(in_place=False).plan(layout)
+    for window in (None, 5, 9):
+        expected = dense(layout, query, keys, values, window)
+        for plan in (in_place, copied):
+            got = plan.run(query, keys, values, window_tokens=window)
+            torch.testing.assert_close(got.double(), expected, atol=1e-5, rtol=0)

@@ -13,8 +13,12 @@ from pie_server.engine.attention.interface import BatchLayout as BatchLayout
 _LOG = logging.getLogger(__name__)
 
 
-def attention_for(device: torch.device) -> AttentionBackend:
-    """The implementation for a device: xformers has operators for CUDA only."""
+def attention_for(device: torch.device, *, in_place: bool = True) -> AttentionBackend:
+    """The implementation for a device: xformers has operators for CUDA only.
+
+    Args:
+        in_place: See `TorchAttention`.
+    """
     if device.type == "cuda":
         try:
             from pie_server.engine.attention.xformers import XformersAttention
@@ -24,4 +28,4 @@ def attention_for(device: torch.device) -> AttentionBackend:
             _LOG.warning("attention runs on torch alone, which is slower: %s", error)
     from pie_server.engine.attention.torch import TorchAttention
 
-    return TorchAttention()
+    return TorchAttention(in_place=in_place)
