@@ -36,7 +36,7 @@ class _DecodeRows:
 class _LoneRow:
     token: int  # position in the flat batch
     slots: slice
-    mask: torch.Tensor | None  # [kv]; None when all of it is seen
+    mask: torch.Tensor | None  # [1, kv]; None when all of it is seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +262,9 @@ def _lone_row(layout: BatchLayout, row: int, token: int, seen: int) -> _LoneRow 
     first = pages.start * size + begin % size
     mask: torch.Tensor | None = None
     for _, _, ranges in layout.hidden.get(row, ()):
-        mask = torch.ones(seen, dtype=torch.bool) if mask is None else mask
+        mask = torch.ones(1, seen, dtype=torch.bool) if mask is None else mask
         for low, high in ranges:
-            mask[max(0, low - begin) : max(0, high - begin)] = False
+            mask[:, max(0, low - begin) : max(0, high - begin)] = False
     slots = slice(first, first + seen)
     return _LoneRow(token, slots, None if mask is None else to_device(mask, layout.device))
 
