@@ -55,8 +55,10 @@ class Command(ABC):
         self.begun = True
         context = self.context
         self.append_fill()
-        if context.missing_tokens == 0:
-            # A readout needs the hidden state of the last token, which no page holds.
+        reads_last = context.fed == len(context.tokens) and self.first_readout < context.fed
+        if context.missing_tokens == 0 or (reads_last and not self.fill):
+            # A readout needs the hidden state of the last token, which no page holds, be they on
+            # the device or away.
             context.feed_last_again()
         # KV that is there already is what this command does not have to compute.
         self.reused_tokens = context.table.length

@@ -124,7 +124,11 @@ class ModelRunner:
             following: Choice | None = None
             if ahead and step < run.steps and not run.interrupted:
                 decoding = decoding or self._decode_steps(batch, run)
-                following = self._choose_next(batch, step, decoding, choice)
+                try:
+                    following = self._choose_next(batch, step, decoding, choice)
+                except Exception:  # what was chosen before is sound, and penalties count it already
+                    yield StepResult(list(choice.read()), [], time.perf_counter() - started, False)
+                    raise
             answers = choice.read()
             if any(a.token in stop for a, stop in zip(answers, run.stop_tokens, strict=True)):
                 run.interrupted = True

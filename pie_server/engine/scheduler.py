@@ -189,11 +189,12 @@ class Scheduler:
     def complete(self, batch: Batch, result: StepResult) -> int:
         """Hands out a step's results, in one synchronous loop. Returns how many commands ended."""
         self.statistics.steps += 1
-        self.statistics.rows += len(batch.rows)
         self.statistics.device_seconds += result.seconds
+        wanted = [placed.tokens for placed in self._in_flight if not (placed.void or placed.task)]
+        self.statistics.rows += len(wanted)
+        self.statistics.decode_tokens += wanted.count(1)
+        self.statistics.prefill_tokens += sum(wanted) - wanted.count(1)
         prefill = sum(len(row.tokens) for row in batch.rows if len(row.tokens) > 1)
-        self.statistics.prefill_tokens += prefill
-        self.statistics.decode_tokens += batch.token_count - prefill
         self.residency.step_done(result.seconds, prefill, batch.token_count - prefill)
         placements = self._in_flight
         if result.last:
@@ -216,7 +217,7 @@ class Scheduler:
             placed.start = placed.trusted = stop
             command.steps += 1
             error = self._contained(command.accept, answers)
-            if error is not None or command.finished:
+            if (error is not None or command.finished) and self._is_head(command):
                 self._end(command, error)
                 ended += 1
         return ended

@@ -109,7 +109,7 @@ class StepBuilder:
         if any(placed.tokens != 1 or placed.readouts != 1 for placed in self.placements):
             return
         commands = [placed.command for placed in self.placements]
-        self.batch.run = plan_run(self._memory.pool, commands)
+        self.batch.run = plan_run(self._memory.pool, self._memory.prefixes, commands)
         if self.batch.run is None:
             return
         for row, command in zip(self.batch.rows, commands, strict=True):

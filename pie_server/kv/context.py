@@ -139,7 +139,7 @@ class Context:
 
         self.recipe = masked(self.recipe)
         # The last generated token is in the log, but comes next all the same.
-        self.recipes.change(self.fed, len(self.tokens), masked)
+        self.recipes.change(max(self.fed, self.table.length), len(self.tokens), masked)
 
     def drop_range(self, start: int, stop: int) -> None:
         """Hides tokens for good and gives back the pages that hold nothing else.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pie_server.model.tool_formats import ToolFormat
@@ -188,7 +188,8 @@ class GemmaCall(CallReader):
 
 
 _FUNCTION = re.compile(r"\s*<function=([^>\s]+)>")
-_PARAMETER = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^<>\s]+)>")
+_PARAMETER_END = "</parameter>"
 _GEMMA_TAGS = re.compile(f"{GemmaCall.ESCAPE}|{GemmaCall.CLOSING}")
 _GEMMA_KEY = re.compile(r"([{,]\s*)([^\s{}\[\],:\"]+)(\s*:)")
 
@@ -210,10 +211,20 @@ def parse_tagged(markup: str) -> ToolCall:
     if function is None:
         return _checked(_loaded(markup))
     arguments: dict[str, object] = {}
-    for name, text in _PARAMETER.findall(markup, function.end()):
+    for name, text in _parameters(markup, function.end()):
         value = _loaded(text)
         arguments[name] = text if isinstance(value, Exception) else value
     return _checked({"name": function[1], "arguments": arguments})
+
+
+def _parameters(markup: str, at: int) -> Iterator[tuple[str, str]]:
+    """Names and texts of parameter elements; what is not closed is none."""
+    while (opened := _PARAMETER.search(markup, at)) is not None:
+        end = markup.find(_PARAMETER_END, opened.end())
+        if end < 0:
+            return
+        yield opened[1], markup[opened.end() : end].removeprefix("\n").removesuffix("\n")
+        at = end + len(_PARAMETER_END)
 
 
 def _json_of(body: str) -> str:

@@ -42,11 +42,13 @@ def random_layout(seed: int, *, hiding: bool = False) -> BatchLayout:
 
 
 def random_spans(rng: random.Random, query: int, length: int) -> list[HiddenSpan]:
-    """A span for each token of a row; no token hides itself."""
+    """A span for each token of a row."""
     spans: list[HiddenSpan] = []
     for offset in range(query):
         own = length - query + offset
         ends = [sorted((rng.randrange(own + 1), rng.randrange(own + 1))) for _ in range(2)]
+        if rng.random() < 0.2:
+            ends.append([0, own + 1])  # itself too, as far as that goes
         spans.append((offset, offset + 1, union((low, high) for low, high in ends)))
     return spans
 
@@ -62,7 +64,7 @@ def sees(layout: BatchLayout, row: int, offset: int, window: int | None) -> list
         for at in range(low, high)
     }
     begin = 0 if window is None else max(0, own - window + 1)
-    return [slot(layout, row, at) for at in range(begin, own + 1) if at not in hidden]
+    return [slot(layout, row, at) for at in range(begin, own + 1) if at == own or at not in hidden]
 
 
 def slot(layout: BatchLayout, row: int, position: int) -> int:

@@ -262,3 +262,15 @@ async def test_dropped_ranges_stay_hidden_in_a_run(open_engine: OpenEngine) -> N
             tokens.append(command.generated)
             assert (max(steps.of_batches) > 10) == (policy == "adaptive")
     assert tokens[0] == tokens[1]
+
+
+async def test_cached_prefixes_make_way_for_a_run(open_engine: OpenEngine) -> None:
+    async with open_engine(pages=24, page_size_tokens=4) as engine:
+        for number in range(6):  # fills the pool with prefixes that nobody uses
+            context = engine.create_context("a")
+            await forward(engine, context, [number] * 16, [])
+            engine.release(context)
+        assert engine.pool.free_pages == 0
+        steps = Steps(engine)
+        await generate(engine, engine.create_context("a"), [99, 98], max_tokens=40)
+        assert max(steps.of_batches) > 10

@@ -25,7 +25,7 @@ from pie_server.errors import InvalidRequest, PieError
 from pie_server.kv import Context, Recipe
 from pie_server.kv.recipe import hidden_from_visible, union
 
-from .conftest import OpenEngine, generate
+from .conftest import OpenEngine, forward, generate
 
 TOLERANCE = 2e-5
 MaskedOracle = Callable[["Twin"], torch.Tensor]
@@ -361,6 +361,29 @@ async def test_after_a_generation_a_drop_hides_what_a_mask_hides(
             # Something else writes into the pages that were given back.
             await generate(engine, engine.create_context("b"), list(range(90)), max_tokens=1)
             command = await generate(engine, context, [7] * more, max_tokens=4)
+            results.append((command.generated, command.logprob))
+    assert results[0][0] == results[1][0]
+    assert results[0][1] == pytest.approx(results[1][1], abs=1e-4)
+
+
+@pytest.mark.parametrize("away", ["on the device", "in host memory", "dropped"])
+async def test_a_dropped_range_stays_unseen_when_the_last_token_is_fed_again(
+    open_engine: OpenEngine, away: str
+) -> None:
+    results = []
+    for where in ("on the device", away):
+        offload = 0 if where == "dropped" else 1 << 20
+        async with open_engine(pages=20, page_size_tokens=4, offload_bytes=offload) as engine:
+            context = engine.create_context("a", prefix_reuse=False)
+            await forward(engine, context, list(range(100, 130)), [])
+            context.drop_range(0, 24)
+            if where != "on the device":
+                other = engine.create_context("b", prefix_reuse=False)
+                await forward(engine, other, list(range(78)), [])  # takes nearly every page
+                assert not context.table.held_pages()
+                assert (context.parcel is not None) == (where == "in host memory")
+                engine.release(other)
+            command = await generate(engine, context, [], max_tokens=4)
             results.append((command.generated, command.logprob))
     assert results[0][0] == results[1][0]
     assert results[0][1] == pytest.approx(results[1][1], abs=1e-4)

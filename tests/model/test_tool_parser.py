@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pie_server.model.tool_formats import ToolFormat, tool_format_of
 from pie_server.model.tool_parser import ToolCallParser
+from pie_server.model.tool_readers import parse_tagged
 
 Arguments = dict[str, object]
 HERMES, LLAMA, LIST, MISTRAL, GEMMA = ToolFormat
@@ -190,3 +191,13 @@ def test_each_character_of_a_long_call_is_looked_at_a_bounded_number_of_times(
 )
 def test_the_chat_template_says_which_format_it_is(template: str, expected: ToolFormat) -> None:
     assert tool_format_of(template) is expected
+
+
+def test_parameters_that_are_never_closed_are_none_and_cost_little() -> None:
+    """Each would be searched to the end of the text, were they not given up at the first."""
+    call = parse_tagged("<function=f>" + "<parameter=a>" * 50_000)
+    assert (call.name, call.arguments) == ("f", {})
+    call = parse_tagged("<function=f>" + "<parameter=" * 50_000)
+    assert (call.name, call.arguments) == ("f", {})
+    call = parse_tagged("<function=f><parameter=a>\n1\n</parameter><parameter=b>x</parameter>")
+    assert call.arguments == {"a": 1, "b": "x"}

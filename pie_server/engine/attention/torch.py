@@ -192,6 +192,8 @@ class TorchPlan:
                 for low, high in ranges:
                     begin = firsts[index] * size
                     mask[index, max(0, low - begin) : max(0, high - begin)] = False
+            if row in layout.hidden:
+                mask[index, ends[index] - 1] = True  # a token always sees itself
         return _DecodeRows(
             None if everything else to_device([starts[row] for row in rows], layout.device),
             (_neighbours(pages) if self._in_place else None) or to_device(pages, layout.device),
@@ -219,6 +221,8 @@ class TorchPlan:
         for first, stop, ranges in hidden:
             for low, high in ranges:
                 mask[first:stop, low:high] = False
+        if hidden:
+            mask[range(length), range(kv - length, kv)] = True
         return _PrefillRow(start, length, slots, to_device(mask, layout.device))
 
 
@@ -265,6 +269,8 @@ def _lone_row(layout: BatchLayout, row: int, token: int, seen: int) -> _LoneRow 
         mask = torch.ones(1, seen, dtype=torch.bool) if mask is None else mask
         for low, high in ranges:
             mask[:, max(0, low - begin) : max(0, high - begin)] = False
+    if mask is not None:
+        mask[:, -1] = True
     slots = slice(first, first + seen)
     return _LoneRow(token, slots, None if mask is None else to_device(mask, layout.device))
 

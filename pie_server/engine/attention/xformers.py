@@ -88,7 +88,7 @@ class XformersDecodePlan:
         if key not in self._operators:
             self._operators[key] = self._operator(inputs, keys.shape[1])
         operator = self._operators[key]
-        if operator is None or window_tokens is not None:
+        if operator is None or (window_tokens or self._longest) < self._longest:
             torch_plan = TensorDecodePlan(self._tables)
             return torch_plan.run(query, keys, values, window_tokens=window_tokens, scale=scale)
         return _attend(inputs, operator)
