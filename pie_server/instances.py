@@ -15,6 +15,7 @@ import trio
 
 from pie_server.errors import ChildrenExceeded, OperationCancelled, PieError
 from pie_server.host.children import Child
+from pie_server.host.http import MAX_REQUESTS
 from pie_server.host.instance_host import InstanceHost
 from pie_server.host.messaging import value_of
 from pie_server.host.ports import SandboxSource, Services, SessionPort, Usage
@@ -79,6 +80,7 @@ class SessionInstances:
         self._nursery = nursery
         self._sandbox = sandbox
         self._native = native
+        self._http_turns = trio.CapacityLimiter(MAX_REQUESTS)
         self._started = trio.current_time()
         self._usage = Usage()
         self._launched = 0
@@ -93,8 +95,7 @@ class SessionInstances:
             PieError: How it failed (perhaps in an exception group).
         """
         parts = self._parts
-        native = self._native and (child is None or program.language == "python")
-        run = run_native if native else parts.runtime.run_instance
+        run = run_native if self._runs_natively(program, child) else parts.runtime.run_instance
         session: SessionPort = (
             self._session if child is None else ChildSession(self._session, child)
         )
@@ -107,6 +108,7 @@ class SessionInstances:
                 parts.limits,
                 launcher=self,
                 child=child,
+                http_turns=self._http_turns,
             )
             try:
                 return await run(program, arguments, host, parts.limits)
@@ -114,6 +116,12 @@ class SessionInstances:
                 host.close()
                 nursery.cancel_scope.cancel()
                 self._count(host.usage)
+
+    def _runs_natively(self, program: Program, child: Child | None) -> bool:
+        """Children of a native inferlet do, unless they were uploaded or are not in Python."""
+        if child is None or not self._native:
+            return self._native
+        return program.language == "python" and not program.uploaded
 
     def launch(self, parent: InstanceHost, program: str, arguments: dict[str, JsonValue]) -> Child:
         """Starts a child; see `ChildLauncher`."""

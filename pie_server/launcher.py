@@ -12,6 +12,7 @@ from pie_sandbox.sandbox import PoolStatistics, Sandbox, SandboxPool
 from pie_server.errors import InvalidRequest, SandboxUnavailable
 from pie_server.host.ports import Services
 from pie_server.instances import FamilyLimits, InstanceParts, SessionInstances
+from pie_server.runtime.manifest import Program
 from pie_server.runtime.port import InstanceLimits, JsonValue
 from pie_server.runtime.registry import Registry
 from pie_server.runtime.runtime import Runtime
@@ -60,7 +61,7 @@ class InferletLauncher:
         sandboxes: Where code runs.
         limits: Of each instance.
         allow_native: Whether clients may launch natively, where `limits` bound neither CPU time nor
-            memory.
+            memory. What was uploaded never runs so.
         family: How many inferlets a session's inferlets may launch.
     """
 
@@ -90,12 +91,16 @@ class InferletLauncher:
                 "clients are trusted.",
             )
         self._registry.check(inferlet, arguments)
+        if native:
+            _refuse_uploaded(self._registry.get(inferlet))
 
     async def launch(
         self, *, inferlet: str, arguments: JsonValue, session: Session, native: bool
     ) -> JsonValue:
         """Runs one inferlet to its end; see `sessions.ports.Launcher`."""
         program = self._registry.get(inferlet, session.id)
+        if native:
+            _refuse_uploaded(program)
         sandbox = SessionSandbox(self._sandboxes, session.id)
         try:
             async with trio.open_nursery() as nursery:
@@ -107,6 +112,14 @@ class InferletLauncher:
             # An alias or a canary may have chosen it.
             session.usage = {**session.usage, "version": program.version}
             await sandbox.aclose()
+
+
+def _refuse_uploaded(program: Program) -> None:
+    if program.uploaded:
+        raise InvalidRequest(
+            f"{program.name!r} was uploaded, and uploads never run natively.",
+            hint="Launch it without `native`, or put it into the directory of --inferlets.",
+        )
 
 
 def _no_sandbox(pool: PoolStatistics) -> SandboxUnavailable:

@@ -42,6 +42,8 @@ class RegistryClient:
     async def list(self) -> list[dict[str, Any]]:
         """All inferlets that can be launched: name, version, language, description, parameters.
 
+        Uploaded ones come without parameters; `describe` has them.
+
         Raises:
             ConnectionLost: No server there.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ import trio.testing
 from pie_sandbox import ExecutionLimits, SandboxPool
 from pie_sandbox.pool import WarmPool
 from pie_server.config import Config
-from pie_server.errors import InvalidRequest, SandboxUnavailable
+from pie_server.errors import InvalidRequest, SandboxUnavailable, UnknownInferlet
 from pie_server.launcher import InferletLauncher, SessionSandbox
-from pie_server.runtime import InstanceLimits, Registry
+from pie_server.runtime import InstanceLimits, Program, Registry
+from pie_server.runtime.version_store import VersionStore
 from pie_server.server import Server
 from pie_tools import ToolCallContext, ToolRegistry
 from pie_tools.python import PythonTool
@@ -34,6 +36,32 @@ def test_native_launches_are_refused_unless_they_are_allowed() -> None:
         launcher().check("text-completion", arguments, native=True)
     assert "--allow-native" in caught.value.hint
     launcher(allow_native=True).check("text-completion", arguments, native=True)
+
+
+UPLOAD = {
+    "inferlet.toml": b'[inferlet]\nname = "stranger"\nversion = "1.0.0"\ndescription = "?"\n',
+    "main.py": b"def main(input):\n    return 1\n",
+}
+
+
+async def test_uploads_never_run_natively(tmp_path: Path) -> None:
+    store = VersionStore(tmp_path)
+    async with store.staged("stranger", UPLOAD) as place:
+        await store.add(Program.from_directory(place), place, UPLOAD)
+    registry = Registry(store=store)
+    trusting = InferletLauncher(
+        registry, NOTHING, NOTHING, NOTHING, InstanceLimits(), allow_native=True
+    )
+    trusting.check("stranger", {}, native=False)
+    session: Any = SimpleNamespace(id="s_1", usage={})
+    for name in ("stranger", "stranger@1.0.0"):
+        with pytest.raises(InvalidRequest, match="never run natively") as caught:
+            trusting.check(name, {}, native=True)
+        assert "without `native`" in caught.value.hint
+        with pytest.raises(InvalidRequest, match="never run natively"):
+            await trusting.launch(inferlet=name, arguments={}, session=session, native=True)
+    with pytest.raises(UnknownInferlet):
+        trusting.check("nobody", {}, native=True)
 
 
 async def running_pool(nursery: trio.Nursery, capacity: int, seconds: float = 0.1) -> SandboxPool:

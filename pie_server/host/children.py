@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 import trio
 
 from pie_server.errors import (
     ChildFailed,
+    GuestProtocolError,
     InvalidRequest,
     MessagesExceeded,
     OperationCancelled,
+    OutputExceeded,
     PieError,
 )
 from pie_server.runtime.port import JsonValue
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 MAX_CHILDREN = 256  # that one instance holds, the ended ones among them
 # Unread messages in one direction; both sides are one sender each, so its share is all of it.
 TALK = InboxLimits(messages=256, share=256, bytes=4 << 20)
+# Results are kept as JSON as long as the parent lives, which may ask for them again.
+MAX_RESULT_BYTES = 1 << 20
 
 
 class Child:
@@ -55,7 +60,7 @@ class Child:
         self.joined = False
         self.heard = Inbox(TALK)
         self.told = Inbox(TALK)
-        self._result: JsonValue = None
+        self._result = b"null"
         self._error: PieError | None = None
 
     @property
@@ -86,20 +91,20 @@ class Child:
                 hint=error.hint,
                 details={"child": self.name, "error": error.to_wire()},
             )
-        return self._result
+        result: JsonValue = msgspec.json.decode(self._result)
+        return result
 
     def hear(self, message: Message) -> None:
         """Queues a message for it.
 
         Raises:
             InvalidRequest: It has ended.
-            MessagesExceeded: It has not received the last ones.
+            MessagesExceeded: It has not received the last ones, or too much of what the parent has
+                sent anywhere is unread.
         """
         if self.ended.is_set():
             raise InvalidRequest(f"{self.inferlet} ({self.name}) has ended")
-        if not self.heard.has_room(message):
-            raise MessagesExceeded(f"{self.inferlet} ({self.name}) has not received its last ones")
-        self.heard.put(message)
+        _put(self.heard, message, f"{self.inferlet} ({self.name})")
 
     def detach(self) -> None:
         """Lets it go on without its parent, until the session ends."""
@@ -108,17 +113,16 @@ class Child:
         self.told.discard()
 
     def parent_ended(self) -> None:
-        """Ends it, unless it is detached."""
+        """Ends it, unless it is detached; nobody will read what it told."""
         if not self.detached:
             self.scope.cancel()
+            self.told.discard()
 
     # -- its own side --------------------------------------------------------------------------
 
     def tell_parent(self, message: Message) -> None:
         """Queues a message for its parent. Raises MessagesExceeded."""
-        if not self.told.has_room(message):
-            raise MessagesExceeded("the parent of this inferlet has not received its last messages")
-        self.told.put(message)
+        _put(self.told, message, "the parent of this inferlet")
 
     async def next_message(self) -> Message:
         """What its parent says next. Raises OperationCancelled if nobody can say anything."""
@@ -131,11 +135,40 @@ class Child:
         return message
 
     def finish(self, result: JsonValue, error: PieError | None) -> None:
-        """It has ended; what it told its parent can still be received."""
-        self._result, self._error = result, error
+        """It has ended; what it told its parent can still be received.
+
+        A result that cannot be kept is a failure.
+        """
+        try:
+            self._result = _kept(result)
+        except PieError as refused:
+            error = error or refused
+        self._error = error
         self.heard.discard()
         self.told.close()
         self.ended.set()
+
+
+def _put(inbox: Inbox, message: Message, reader: str) -> None:
+    if not message.sender.has_room(len(message.text)):
+        raise MessagesExceeded("too much of what this inferlet has sent is unread")
+    if not inbox.has_room(message):
+        raise MessagesExceeded(f"{reader} has not received its last messages")
+    inbox.put(message)
+
+
+def _kept(result: JsonValue) -> bytes:
+    try:
+        text = msgspec.json.encode(result)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise GuestProtocolError(f"the result is no JSON: {error}") from None
+    if len(text) > MAX_RESULT_BYTES:
+        raise OutputExceeded(
+            f"the result has {len(text)} bytes; a launched inferlet's may have {MAX_RESULT_BYTES}",
+            hint="Put it into the key-value store and return its key.",
+            details={"limit_bytes": MAX_RESULT_BYTES},
+        )
+    return text
 
 
 class ChildLauncher(Protocol):

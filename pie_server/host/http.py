@@ -12,7 +12,8 @@ from pie_server.services.http_client import HttpCall
 if TYPE_CHECKING:
     from pie_server.host.instance_host import InstanceHost
 
-MAX_REQUESTS = 8  # of one instance at once, so that it cannot take all the server's turns
+# Of one session at once, with all it launches, so that it cannot take all the server's turns.
+MAX_REQUESTS = 8
 
 
 async def request(host: InstanceHost, request: HttpRequest) -> JsonValue:

@@ -109,6 +109,7 @@ class InstanceHost:
         limits: What the instance may hold.
         launcher: Starts further instances in the session; None: it may launch none.
         child: What the instance is to the one that launched it; None: a client launched it.
+        http_turns: Its session's turns to make HTTP requests; its own if not given.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class InstanceHost:
         *,
         launcher: ChildLauncher | None = None,
         child: Child | None = None,
+        http_turns: trio.CapacityLimiter | None = None,
     ) -> None:
         self.services = services
         self.session = session
@@ -131,7 +133,7 @@ class InstanceHost:
         self.child = child
         self.sender = services.messaging.sender(session.tenant)
         self.files = ScratchFiles()
-        self.http_turns = trio.CapacityLimiter(MAX_REQUESTS)
+        self.http_turns = http_turns or trio.CapacityLimiter(MAX_REQUESTS)
         self.usage = Usage()
         self.random = random.Random()
         self.in_flight: dict[int, Reply] = {}

@@ -72,17 +72,28 @@ def version(_: InstanceHost, request: Empty) -> JsonValue:
 def log(host: InstanceHost, request: Log) -> JsonValue:
     """Writes to the server's log, under the session's id; `fields` as `key=value` behind it."""
     level = getattr(logging, request.level.upper())
-    message = request.message[:_LOG_CHARACTERS]
+    message = _one_line(request.message[:_LOG_CHARACTERS])
     fields = "".join(f" {name}={_field(value)}" for name, value in request.fields.items())
     facts = {"session": host.session.id, "fields": request.fields}  # for structured handlers
     _GUEST_LOG.log(level, "[%s] %s%s", host.session.id, message, fields, extra=facts)
     return None
 
 
+def _one_line(text: str) -> str:
+    """What a guest writes cannot look like a line of another, nor steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def _field(value: object) -> str:
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        raise InvalidArguments("fields: a number has more than 64 bits", hint="Log it as text.")
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     plain = text.isprintable() and text and not any(char in ' "=' for char in text)
-    return text if plain else msgspec.json.encode(text).decode()
+    return text if plain else _one_line(msgspec.json.encode(text).decode())
 
 
 def cancel(host: InstanceHost, request: Cancel) -> JsonValue:

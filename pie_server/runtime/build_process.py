@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -53,6 +54,7 @@ class BuildProgress:
 
 ProgressCallback = Callable[[BuildProgress], None]
 _slots = trio.Semaphore(_BUILDS)
+_log = logging.getLogger(__name__)
 
 
 async def run_build(recipe: Recipe, target: Path, progress: ProgressCallback) -> None:
@@ -75,10 +77,13 @@ async def run_build(recipe: Recipe, target: Path, progress: ProgressCallback) ->
             hint="Make it smaller; a program of a megabyte takes about two seconds.",
         )
     if status:
+        # Clients may see the hint, and paths of the server are none of their business.
+        command = " ".join(_arguments(recipe, target))
+        _log.error("building %s ended with status %d: %s", recipe.title, status, command)
         raise ConfigurationError(
             f"Building {recipe.title} ended with status {status}: "
             f"{errors.decode(errors='replace').strip()}",
-            hint=f"Run `{' '.join(_arguments(recipe, target))}` to see more.",
+            hint="The server's log has the command, which can be run by hand to see more.",
         )
     report.done()
 

@@ -29,6 +29,8 @@ from pie_server.runtime.port import Host, InstanceLimits, JsonValue
 # Above its limit an operation fails and the guest may go on; a guest that has this many times its
 # limit undelivered does not read its answers, and they would fill the server's memory.
 _FLOOD_FACTOR: Final = 16
+# The same for answers that are few and large.
+_UNDELIVERED_BYTES: Final = 64 << 20
 
 # An operation that is none: a guest that cannot return an error says why it traps next.
 _LAST_WORDS: Final = "fail"
@@ -75,7 +77,8 @@ class Instance:
         self._schedule = schedule
         self._scheduled = False
         self._unanswered: set[int] = set()
-        self._mail: list[dict[str, object]] = []
+        self._mail: list[bytes] = []  # completions as JSON
+        self._mail_bytes = 0
         self._last_words: dict[str, object] | None = None
         self._value: JsonValue = None
         self._error: PieError | None = None
@@ -107,6 +110,7 @@ class Instance:
         self._fiber.close()
         self._unanswered.clear()
         self._mail.clear()
+        self._mail_bytes = 0
         self.done.set()
 
     # The host's side
@@ -126,8 +130,12 @@ class Instance:
             _log.error("operation %d was answered twice, or never asked", operation_id)
             return
         self._unanswered.remove(operation_id)
-        self._mail.append(completion)
-        if self._fiber.waiting:
+        text = _encoded(completion)
+        self._mail.append(text)
+        self._mail_bytes += len(text)
+        if self._mail_bytes > _UNDELIVERED_BYTES:
+            self.kill(_too_much_mail())
+        elif self._fiber.waiting:
             self._request_turn()
 
     # The driver's side
@@ -190,10 +198,8 @@ class Instance:
 
     def _take_mail(self) -> bytes:
         mail, self._mail = self._mail, []
-        try:
-            return _encode(mail)
-        except (TypeError, ValueError, RecursionError, OverflowError):
-            return _encode([_checked(completion) for completion in mail])
+        self._mail_bytes = 0
+        return b"[" + b",".join(mail) + b"]"
 
     def _send_submitted(self) -> None:
         texts, self._fiber.submitted = self._fiber.submitted, []
@@ -248,12 +254,19 @@ class Instance:
         return False
 
 
-def _checked(completion: dict[str, object]) -> dict[str, object]:
+def _encoded(completion: dict[str, object]) -> bytes:
     """The completion, or an error in its place if its value is no JSON (a defect of the host)."""
     try:
-        _encode(completion)
+        return _encode(completion)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         _log.exception("an operation's value is no JSON")
         failure = PieError(f"the operation's value cannot be sent: {error}")
-        return {"id": completion["id"], "ok": False, "error": failure.to_wire()}
-    return completion
+        return _encode({"id": completion["id"], "ok": False, "error": failure.to_wire()})
+
+
+def _too_much_mail() -> GuestProtocolError:
+    return GuestProtocolError(
+        f"more than {_UNDELIVERED_BYTES} bytes of answers wait for this inferlet to fetch them.",
+        hint="Await operations before starting more, and ask for less at once.",
+        details={"limit_bytes": _UNDELIVERED_BYTES},
+    )

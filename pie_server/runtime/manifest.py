@@ -22,6 +22,7 @@ from jsonschema.protocols import Validator
 from referencing.exceptions import Unresolvable
 
 from pie_server.errors import ConfigurationError, InvalidArguments
+from pie_server.runtime.parameters import check_cost, count_nodes
 from pie_server.runtime.port import JsonValue
 from pie_server.runtime.versions import Version
 
@@ -45,6 +46,8 @@ _NEED: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?")
 _ANY_OBJECT: Final[dict[str, JsonValue]] = {"type": "object"}
 # A list of many wrong items has as many problems; nobody reads more than these.
 _PROBLEMS: Final = 100
+# What an error quotes of a value, which may be a whole prompt.
+_QUOTED_CHARACTERS: Final = 200
 
 
 def is_name(text: str) -> bool:
@@ -68,6 +71,7 @@ class Program:
         manifest: The whole manifest.
         directory: Where it lies; None for a program that was never a file.
         files: Names and SHA-256 of a compiled program's sources, the entry point included.
+        uploaded: Whether a stranger wrote it; checking its arguments has a bounded cost then.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Program:
     manifest: dict[str, JsonValue] = field(default_factory=dict)
     directory: Path | None = None
     files: tuple[tuple[str, str], ...] = ()
+    uploaded: bool = False
 
     @classmethod
     def from_source(cls, name: str, text: str, language: str = "python") -> Program:
@@ -101,9 +106,14 @@ class Program:
                 f"{directory / MANIFEST} lacks {error}.",
                 hint="It needs [inferlet] with name, version and description.",
             ) from None
-        except (OSError, ValueError, TypeError, RecursionError, jsonschema.SchemaError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ConfigurationError(
-                f"The inferlet in {directory} cannot be read: {error}"
+                f"The inferlet in {directory} cannot be read: {_shorten(str(error), 1000)}"
+            ) from None
+        except jsonschema.SchemaError as error:
+            raise ConfigurationError(
+                f"The inferlet in {directory} cannot be read: `parameters` is no JSON schema: "
+                f"{_explain(error)}"
             ) from None
 
     @classmethod
@@ -167,6 +177,10 @@ class Program:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @cached_property
+    def _nodes(self) -> int:
+        return count_nodes(self.parameters)
+
+    @cached_property
     def _validator(self) -> Validator:
         # With a registry of its own the schema cannot make the server fetch what it refers to.
         return jsonschema.Draft202012Validator(self.parameters, registry=referencing.Registry())
@@ -178,6 +192,8 @@ class Program:
             InvalidArguments: They do not fit; the message names each parameter and why.
             ConfigurationError: The schema refers to what it does not have.
         """
+        if self.uploaded:
+            check_cost(self._nodes, arguments)
         if isinstance(arguments, dict):
             arguments = {**self._defaults(), **arguments}
         try:
@@ -187,12 +203,17 @@ class Program:
             raise ConfigurationError(
                 f"the parameters of {self.name!r} refer to what they do not have: {error}"
             ) from None
+        except RecursionError:
+            raise InvalidArguments(
+                f"the arguments of {self.name!r} are nested too deeply to be checked.",
+                hint="Send what is nested so deeply as a text.",
+            ) from None
         if problems:
             listed = "; ".join(_explain(problem) for problem in problems[:5])
             known: Any = self.parameters.get("properties", {})
             raise InvalidArguments(
                 f"the arguments of {self.name!r} do not fit: {listed}.",
-                hint=f"It takes: {', '.join(known)}." if known else "",
+                hint=f"It takes: {_shorten(', '.join(known))}." if known else "",
                 details={"problems": [_explain(problem) for problem in problems[:20]]},
             )
         return arguments
@@ -241,8 +262,11 @@ def _hash_sources(directory: Path, entry: Path) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _explain(problem: jsonschema.ValidationError) -> str:
-    where = problem.json_path.removeprefix("$").removeprefix(".")
-    # Values can be long (a prompt): the message quotes only the beginning.
-    message = problem.message if len(problem.message) <= 200 else f"{problem.message[:200]}..."
+def _explain(problem: jsonschema.ValidationError | jsonschema.SchemaError) -> str:
+    where = _shorten(problem.json_path.removeprefix("$").removeprefix("."))
+    message = _shorten(problem.message)
     return f"{where}: {message}" if where else message
+
+
+def _shorten(text: str, characters: int = _QUOTED_CHARACTERS) -> str:
+    return text if len(text) <= characters else f"{text[:characters]}..."

@@ -15,6 +15,8 @@ from pie_server.runtime.port import Host, JsonValue, Mailbox
 
 # Every SDK uses these by itself: to list models, to print, to cancel.
 ALWAYS: Final = frozenset({"model", "models", "tokenizer", "session", "runtime", "log", "cancel"})
+# Of those families what reaches further: what is launched is held to its own needs, not to these.
+NAMED: Final = frozenset({"runtime.launch"})
 
 
 def family_of(operation: str) -> str:
@@ -25,7 +27,7 @@ def family_of(operation: str) -> str:
 def permits(needs: Collection[str], operation: str) -> bool:
     """Whether an inferlet with these needs may call an operation."""
     family = family_of(operation)
-    return operation in needs or family in needs or family in ALWAYS
+    return operation in needs or family in needs or (family in ALWAYS and operation not in NAMED)
 
 
 def check_needs(needs: Collection[str], operations: Collection[str]) -> None:
@@ -55,7 +57,6 @@ class DeclaredHost:
         self._host = host
         self._name = name
         self._needs = frozenset(needs)
-        self._permitted: set[str] = set()
 
     def submit(self, operations: Sequence[Mapping[str, JsonValue]], mailbox: Mailbox) -> None:
         """Start operations; see `Host`."""
@@ -83,13 +84,11 @@ class DeclaredHost:
 
     def _check(self, operation: Mapping[str, JsonValue]) -> None:
         name = str(operation.get("op"))
-        if name in self._permitted:
-            return
         if not permits(self._needs, name):
+            need = name if name in NAMED else family_of(name)[:80]
             raise UndeclaredOperation(
                 f"the inferlet {self._name!r} called {name[:80]!r}, which its manifest does not "
                 "name.",
-                hint=f'Add "{family_of(name)[:80]}" to `needs` in inferlet.toml.',
+                hint=f'Add "{need}" to `needs` in inferlet.toml.',
                 details={"operation": name[:80]},
             )
-        self._permitted.add(name)

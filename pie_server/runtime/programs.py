@@ -6,6 +6,7 @@ Owns the cache directory and what is loaded from it. Building runs in a subproce
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import OrderedDict
 from pathlib import Path
@@ -22,6 +23,7 @@ from pie_server.runtime.recipes import Recipe, recipe_of_interpreter, recipe_of_
 # Versions pile up while an author edits and runs. One has 0.1 MiB, an interpreter 40.
 _LOADED: Final = 256
 _FILE_LIMITER: Final = trio.CapacityLimiter(1)
+_log = logging.getLogger(__name__)
 
 
 class Programs:
@@ -83,11 +85,15 @@ class Programs:
         if recipe.key not in self._components:
             lock = self._building.setdefault(recipe.key, trio.Lock())
             async with lock:
-                if recipe.key not in self._components:
-                    made = await self._load_or_build(recipe, progress or (lambda _: None))
-                    self._components[recipe.key] = made
-                    del self._building[recipe.key]
-                    self._forget_unused()
+                try:
+                    if recipe.key not in self._components:
+                        made = await self._load_or_build(recipe, progress or (lambda _: None))
+                        self._components[recipe.key] = made
+                        self._forget_unused()
+                finally:
+                    # The last one forgets it, also of a build that failed.
+                    if not lock.statistics().tasks_waiting:
+                        self._building.pop(recipe.key, None)
         self._components.move_to_end(recipe.key)
         return self._components[recipe.key]
 
@@ -108,9 +114,12 @@ class Programs:
         try:
             return await self._load(path)
         except ValueError as error:
+            _log.error(
+                "%s was just built as %s and cannot be loaded: %s", recipe.title, path, error
+            )
             raise ConfigurationError(
-                f"What was just built as {path} cannot be loaded: {error}",
-                hint=f"Delete {self._cache_directory} and try again.",
+                f"{recipe.title} was built and cannot be loaded: {error}",
+                hint="Delete the cache directory, which the server's log names, and try again.",
             ) from None
 
     async def _load(self, path: Path) -> Component:

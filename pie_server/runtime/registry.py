@@ -7,13 +7,15 @@ win over names in the store. Never runs anything.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from pie_server.errors import InvalidArguments, UnknownInferlet
+from pie_server.errors import ConfigurationError, InvalidArguments, PieError, UnknownInferlet
 from pie_server.runtime.locations import inferlets_directory
 from pie_server.runtime.manifest import MANIFEST, Program, is_name
 from pie_server.runtime.port import JsonValue
@@ -21,6 +23,26 @@ from pie_server.runtime.releases import LATEST, Choice, Releases
 from pie_server.runtime.version_store import VersionStore
 
 _NAMED_AT_MOST = 50
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One inferlet in the list of all.
+
+    Attributes:
+        name: Its name.
+        version: That the name alone stands for.
+        language: As in its manifest.
+        description: As in its manifest.
+        parameters: JSON schema of its arguments; None for an uploaded one, see `describe`.
+    """
+
+    name: str
+    version: str
+    language: str
+    description: str
+    parameters: dict[str, JsonValue] | None = None
 
 
 class Registry:
@@ -41,19 +63,23 @@ class Registry:
         library = library or inferlets_directory() / "library"
         self._directories = [library] if directory is None else [directory, library]
         self._cache: dict[Path, tuple[tuple[int, ...], Program]] = {}
+        self._unreadable: dict[Path, str] = {}
         self.store = store
 
-    def list(self) -> list[Program]:
+    def list(self) -> list[Listed]:
         """What each name alone stands for, by name; names with prereleases only are left out.
 
-        Raises:
-            ConfigurationError: One of them cannot be read.
+        Reads no file of an uploaded version. An inferlet of a directory that cannot be read is left
+        out, and the log says why.
         """
-        found = {name: self._load(directory) for name, directory in self._found().items()}
+        places = self._found()
+        listed = [found for place in places.values() if (found := self._listed(place))]
         for name, releases in self._stored():
-            if name not in found and releases.latest is not None:
-                found[name] = self.get(name)
-        return [program for _, program in sorted(found.items())]
+            if name not in places and releases.latest is not None:
+                version = releases.resolve(name)
+                stored = releases.versions[version]
+                listed.append(Listed(name, version, stored.language, stored.description))
+        return sorted(listed, key=lambda found: found.name)
 
     def get(self, reference: str, key: str = "") -> Program:
         """The program that a reference means.
@@ -100,7 +126,7 @@ class Registry:
         return next((place for place in places if (place / MANIFEST).is_file()), None)
 
     def describe(self, name: str) -> dict[str, object]:
-        """All versions and aliases of a name, for people and their tools.
+        """All versions and aliases of a name, and the parameters of what it alone stands for.
 
         Raises:
             UnknownInferlet: There is no such inferlet.
@@ -110,10 +136,17 @@ class Registry:
             program = self.get(name)
             version = {"version": program.version, "language": program.language,
                        "description": program.description}  # fmt: skip
-            return {"name": program.name, "uploaded": False, "versions": [version], "aliases": {}}
+            return {
+                "name": program.name,
+                "uploaded": False,
+                "parameters": program.parameters,
+                "versions": [version],
+                "aliases": {},
+            }
         return {
             "name": name,
             "uploaded": True,
+            "parameters": self._parameters_of(name),
             "versions": [
                 {"version": version, **msgspec.to_builtins(releases.versions[version])}
                 for version in releases.newest_first()
@@ -140,11 +173,7 @@ class Registry:
             InvalidRequest: The alias is not set, or the share is not between 0 and 1.
             UnknownInferlet: There is no such version, or the inferlet was not uploaded.
         """
-        store = self._store_of(name)
-        releases = store.releases(name)
-        usual = releases.resolve(name, alias) if releases else ""
-        canary = version if share else None
-        await store.set_alias(name, alias, Choice(usual, time.time(), canary, share))
+        await self._store_of(name).set_canary(name, alias, version, share)
         return self.describe(name)
 
     async def roll_back(self, name: str, alias: str) -> dict[str, object]:
@@ -181,6 +210,16 @@ class Registry:
         versions = releases.candidates(name, selector)
         return [self.store.program(name, version) for version in versions]
 
+    def _parameters_of(self, name: str) -> dict[str, JsonValue] | None:
+        """None if the name alone stands for nothing, or for what cannot be read."""
+        try:
+            return self.get(name).parameters
+        except UnknownInferlet:
+            return None
+        except PieError as error:
+            _log.warning("an uploaded inferlet cannot be read: %s", error)
+            return None
+
     def _unknown(self, name: str) -> UnknownInferlet:
         names = sorted({*self._found(), *(self.store.names() if self.store else ())})
         more = ", ..." if len(names) > _NAMED_AT_MOST else ""
@@ -201,6 +240,24 @@ class Registry:
             for directory in reversed(self._directories)
             for path in directory.glob(f"*/{MANIFEST}")
         }
+
+    def _listed(self, directory: Path) -> Listed | None:
+        try:
+            program = self._load(directory)
+        except (ConfigurationError, OSError) as error:
+            # Once: lists are asked for often.
+            if self._unreadable.get(directory) != str(error):
+                self._unreadable[directory] = str(error)
+                _log.warning("an inferlet is left out of the list: %s", error)
+            return None
+        self._unreadable.pop(directory, None)
+        return Listed(
+            program.name,
+            program.version,
+            program.language,
+            program.description,
+            program.parameters,
+        )
 
     def _load(self, directory: Path) -> Program:
         stamp = tuple(

@@ -162,6 +162,19 @@ class Releases(msgspec.Struct, frozen=True):
                 raise self._unknown(name, version)
         return self._with_choices(alias, (*self.aliases.get(alias, ()), choice))
 
+    def with_canary(
+        self, name: str, alias: str, version: str, share: float, since: float
+    ) -> Releases:
+        """After a share of an alias's sessions was sent to a second version; 0 ends that.
+
+        Raises:
+            InvalidRequest: There cannot be such an alias or share.
+            UnknownInferlet: There is no such version, or the alias is not set.
+        """
+        usual = self.resolve(name, alias)
+        canary = version if share else None
+        return self.with_alias(name, alias, Choice(usual, since, canary, share))
+
     def rolled_back(self, name: str, alias: str) -> Releases:
         """After the newest choice of an alias was taken back.
 

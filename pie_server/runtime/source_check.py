@@ -7,7 +7,7 @@ by the very version of its language. Nothing of it is executed.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,7 +50,7 @@ def uses(node):
 _JAVASCRIPT_MARK: Final = "the source was read"
 _JAVASCRIPT_HEAD: Final = f'throw new Error("{_JAVASCRIPT_MARK}");'
 _JAVASCRIPT_IMPORT: Final = re.compile(
-    r"import\s{0,20}\{([^}]{0,2000})\}\s{0,20}from\s{0,20}[\"']inferlet[\"']"
+    r"import\s{0,20}\{([^{}]{0,2000})\}\s{0,20}from\s{0,20}[\"']inferlet[\"']"
 )
 
 # Runs a program to its end (`Runtime.run_instance`).
@@ -130,11 +130,17 @@ async def _check_javascript(program: Program, run: Run) -> list[Use]:
         raise _mistake(
             program, 1, "it exports no `main`; an inferlet is `export async function main(input)`"
         )
-    return [
-        Use(name.split(" as ")[0].strip(), program.source.count("\n", 0, found.start()) + 1)
-        for found in _JAVASCRIPT_IMPORT.finditer(program.source)
-        for name in found.group(1).split(",")
-    ]
+    return list(_javascript_uses(program.source))
+
+
+def _javascript_uses(source: str) -> Iterator[Use]:
+    line, counted = 1, 0
+    for found in _JAVASCRIPT_IMPORT.finditer(source):
+        # From the last import on: a source may have as many imports as lines.
+        line += source.count("\n", counted, found.start())
+        counted = found.start()
+        for name in found.group(1).split(","):
+            yield Use(name.split(" as ")[0].strip(), line)
 
 
 def _mistake(program: Program, line: int, problem: str) -> InvalidInferlet:

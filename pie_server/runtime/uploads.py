@@ -38,9 +38,13 @@ _FILES: Final = 64
 # What can be compiled to machine code within the limits of a build.
 _TOTAL_BYTES: Final = 3 << 20
 _MANIFEST_BYTES: Final = 64 << 10
-_DESCRIPTION_CHARACTERS: Final = 500
+_DESCRIPTION_CHARACTERS: Final = 200
+# A key `a.b.c` makes one table a dot, and is compared with all its beginnings.
+_DOTS_IN_A_LINE: Final = 200
 # Checks at once; each may take a core for seconds.
 _CHECKS: Final = 2
+# Uploads that wait for one, each with its files in memory; at a second each they take 8 s.
+_WAITING: Final = 16
 # The first inferlet of a language may have to wait for its interpreter to be built.
 _CHECK_SECONDS: Final = 300.0
 # How long a component may run to show that it starts; it gets no answers and no arguments.
@@ -88,6 +92,7 @@ class Uploads:
         self._runtime = runtime
         self._operations = operations
         self._checks = trio.Semaphore(_CHECKS)
+        self._uploading = 0
 
     async def publish(self, files: Mapping[str, bytes]) -> Published:
         """Take an inferlet in.
@@ -99,9 +104,22 @@ class Uploads:
             InvalidInferlet: It cannot be one; the message says what is wrong where.
             VersionExists: The version exists with other content.
             LimitExceeded: The store is full.
-            Overloaded: The check took too long.
+            Overloaded: Too many uploads are waiting, or the check took too long.
             ConfigurationError: The server lacks what it needs to check this language.
         """
+        if self._uploading >= _CHECKS + _WAITING:
+            raise Overloaded(
+                f"{_WAITING} uploads are waiting to be checked, the most this server lets wait.",
+                hint="Send it again in some seconds.",
+                details={"limit": _WAITING},
+            )
+        self._uploading += 1
+        try:
+            return await self._publish(files)
+        finally:
+            self._uploading -= 1
+
+    async def _publish(self, files: Mapping[str, bytes]) -> Published:
         _check_files(files)
         name = _name_in(files[MANIFEST])
         if self._registry.directory_of(name) is not None:
@@ -119,7 +137,10 @@ class Uploads:
                 async with self._checks:
                     await self._check(program)
             if scope.cancelled_caught:
-                raise Overloaded(f"checking {name!r} took more than {_CHECK_SECONDS:g} s.")
+                raise Overloaded(
+                    f"checking {name!r} took more than {_CHECK_SECONDS:g} s.",
+                    hint="Send it again when the server has less to do.",
+                )
             created = await self._store.add(program, directory, files)
         return Published(name, program.version, digest, created)
 
@@ -137,10 +158,11 @@ class Uploads:
         if program.needs is None:
             return
         families = {operation.partition(".")[0] for operation in self._operations}
+        families -= {need.partition(".")[0] for need in program.needs}
+        families -= {family for family in families if permits(program.needs, family)}
         for use in uses:
             family = use.name.lower()
-            declared = any(need.partition(".")[0] == family for need in program.needs)
-            if family in families and not declared and not permits(program.needs, family):
+            if family in families:
                 raise InvalidInferlet(
                     f"{program.entry}, line {use.line}: it uses {use.name!r}, but `needs` in "
                     f"{MANIFEST} does not name {family!r}.",
@@ -213,6 +235,13 @@ def _name_in(manifest: bytes) -> str:
 
 
 def _parse(manifest: bytes) -> dict[str, Any]:
+    for number, line in enumerate(manifest.split(b"\n"), 1):
+        if line.count(b".") > _DOTS_IN_A_LINE:
+            raise InvalidInferlet(
+                f"{MANIFEST}, line {number}: it has more than {_DOTS_IN_A_LINE} dots.",
+                hint="Write nested tables under headings of their own, and long texts in lines.",
+                details={"file": MANIFEST, "line": number},
+            )
     try:
         return tomllib.loads(manifest.decode())
     except (ValueError, RecursionError) as error:
@@ -226,9 +255,12 @@ def _read(directory: Path) -> Program:
         # Paths of the server are no business of the author.
         message = error.message.replace(f"{directory}/", "").replace(str(directory), "it")
         raise InvalidInferlet(message, hint=error.hint) from None
-    if len(program.description) > _DESCRIPTION_CHARACTERS:
+    description = program.description
+    if len(description) > _DESCRIPTION_CHARACTERS or not description.isprintable():
         raise InvalidInferlet(
-            f"the description has more than {_DESCRIPTION_CHARACTERS} characters."
+            f"the description is not one printable line of at most {_DESCRIPTION_CHARACTERS} "
+            "characters.",
+            hint="Put what is longer into a README.md beside the manifest.",
         )
     if program.language in INTERPRETED and not program.source.strip():
         raise InvalidInferlet(f"{program.entry} is empty.")

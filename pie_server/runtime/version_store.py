@@ -18,9 +18,9 @@ import os
 import secrets
 import shutil
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -29,13 +29,12 @@ import trio
 
 from pie_server.errors import ConfigurationError, LimitExceeded, UnknownInferlet
 from pie_server.runtime.manifest import Program, is_name
+from pie_server.runtime.program_cache import ProgramCache
 from pie_server.runtime.releases import Choice, Releases, StoredVersion
 
 _STORE_BYTES: Final = 4 << 30
 # What a version costs at least, so that very many empty ones fill the store too.
 _LEAST_BYTES: Final = 4096
-# Programs in memory; one is its source and its schema. Others are read again in a millisecond.
-_LOADED: Final = 1024
 # An upload that a crash left behind; a living one takes minutes at most.
 _ABANDONED_SECONDS: Final = 3600.0
 _disk: Final = trio.CapacityLimiter(2)
@@ -59,7 +58,7 @@ class VersionStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._names: dict[str, Releases] = {}
-        self._programs: OrderedDict[str, Program] = OrderedDict()
+        self._programs = ProgramCache()
 
     def open(self) -> None:
         """Read what there is, and clear away what a crash left behind. Blocks.
@@ -67,13 +66,18 @@ class VersionStore:
         Raises:
             ConfigurationError: A file is damaged.
         """
-        for place in (self._directory / "names").glob("*.json"):
-            self._names[place.stem] = self._read(place.stem)
-        known = {v.digest for names in self._names.values() for v in names.versions.values()}
-        for place in (*self._children("incoming"), *self._children("programs")):
-            abandoned = time.time() - place.stat().st_mtime > _ABANDONED_SECONDS
-            if abandoned and place.name not in known:
-                shutil.rmtree(place, ignore_errors=True)
+        if not self._directory.is_dir():
+            return
+        with self._locked():
+            for place in self._children("names"):
+                if place.suffix == ".json":
+                    self._names[place.stem] = self._read(place.stem)
+                elif place.suffix == ".part":  # whoever writes one has the lock
+                    place.unlink()
+            known = {v.digest for names in self._names.values() for v in names.versions.values()}
+            for place in (*self._children("incoming"), *self._children("programs")):
+                if place.name not in known and _age(place) > _ABANDONED_SECONDS:
+                    shutil.rmtree(place, ignore_errors=True)
 
     def names(self) -> list[str]:
         """The names of all inferlets in the store."""
@@ -93,13 +97,7 @@ class VersionStore:
         stored = self._names.get(name, Releases()).versions.get(version)
         if stored is None:
             raise UnknownInferlet(f"there is no inferlet {name[:80]!r} {version[:80]!r}.")
-        key = f"{stored.digest}/{name}"
-        if key not in self._programs:
-            self._programs[key] = self._load(name, stored)
-            while len(self._programs) > _LOADED:
-                self._programs.popitem(last=False)
-        self._programs.move_to_end(key)
-        return self._programs[key]
+        return self._programs.get(f"{stored.digest}/{name}", lambda: self._load(name, stored))
 
     @asynccontextmanager
     async def staged(self, name: str, files: Mapping[str, bytes]) -> AsyncIterator[Path]:
@@ -111,6 +109,9 @@ class VersionStore:
             directory.mkdir(parents=True)
             for file, content in files.items():
                 _write(directory / file, content)
+            # `add` renames it as it is: what it holds must be on disk before.
+            _sync(directory)
+            _sync(place)
             return directory
 
         try:
@@ -158,6 +159,17 @@ class VersionStore:
         self._require(name)
         await self._change(name, lambda old: old.with_alias(name, alias, choice))
 
+    async def set_canary(self, name: str, alias: str, version: str, share: float) -> None:
+        """Send a share of an alias's sessions to a second version; a share of 0 ends that.
+
+        Raises:
+            InvalidRequest: The share is not between 0 and 1, or there cannot be such an alias.
+            UnknownInferlet: There is no such version, or the alias is not set.
+        """
+        self._require(name)
+        since = time.time()
+        await self._change(name, lambda old: old.with_canary(name, alias, version, share, since))
+
     async def roll_back(self, name: str, alias: str) -> None:
         """Take the newest choice of an alias back.
 
@@ -187,8 +199,7 @@ class VersionStore:
         def work() -> Releases:
             place = self._directory / "names"
             place.mkdir(parents=True, exist_ok=True)
-            with (self._directory / "lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with self._locked():
                 changed = change(self._read(name))
                 before()
                 scratch = place / f"{name}.{secrets.token_hex(4)}.part"
@@ -234,7 +245,14 @@ class VersionStore:
                 f"the files of {name!r} in {directory} are not those that were uploaded.",
                 hint="Restore them from a backup.",
             )
-        return Program.from_directory(directory)
+        return replace(Program.from_directory(directory), uploaded=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keeps other processes from changing anything but what is incoming."""
+        with (self._directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _place(self, name: str) -> Path:
         assert is_name(name)
@@ -243,6 +261,14 @@ class VersionStore:
     def _children(self, name: str) -> Iterator[Path]:
         place = self._directory / name
         return place.iterdir() if place.is_dir() else iter(())
+
+
+def _age(place: Path) -> float:
+    """In seconds; 0 for what another process has just cleared away."""
+    try:
+        return time.time() - place.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -40,8 +40,18 @@ class Target:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{self._bracketed}:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """What the header Host says: a port only where it is not the scheme's own."""
+        if self.port == DEFAULT_PORTS[self.scheme]:
+            return self._bracketed
+        return f"{self._bracketed}:{self.port}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
     def url(self) -> str:

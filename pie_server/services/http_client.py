@@ -161,7 +161,7 @@ class HttpClient:
             async with (
                 httpcore2.AsyncConnectionPool(tls, network_backend=self._backend) as pool,
                 pool.stream(
-                    call.method, url, headers=_headers(call), content=call.body or None
+                    call.method, url, headers=_headers(target, call), content=call.body or None
                 ) as got,
             ):
                 body = await _read(got, call.max_bytes)
@@ -242,9 +242,10 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
         raise HttpForbidden("inferlets may not reach sockets of this machine")
 
 
-def _headers(call: HttpCall) -> list[tuple[bytes, bytes]]:
+def _headers(target: Target, call: HttpCall) -> list[tuple[bytes, bytes]]:
     given = {name.lower(): value for name, value in call.headers.items()}
-    headers = {"user-agent": "trio-pie-server", "accept": "*/*", **given}
+    # The library would write addresses of IPv6 without their brackets.
+    headers = {"Host": target.authority, "user-agent": "trio-pie-server", "accept": "*/*", **given}
     headers |= {"accept-encoding": "identity", "connection": "close"}
     if call.body or call.method in ("POST", "PUT", "PATCH"):
         headers["content-length"] = str(len(call.body))
@@ -257,8 +258,9 @@ def _redirected(
     """The next hop; what is meant for one origin is not sent to another."""
     try:
         following = parse_url(urljoin(target.url, location))
-    except InvalidArguments as error:
-        raise HttpError(f"{target.origin} redirects to a bad address: {error.message}") from None
+    except (InvalidArguments, ValueError) as error:
+        reason = error.message if isinstance(error, InvalidArguments) else error
+        raise HttpError(f"{target.origin} redirects to a bad address: {reason}") from None
     if target.scheme == "https" and following.scheme == "http":
         raise HttpForbidden(f"{target.origin} redirects from https to http")
     dropped: frozenset[str] = frozenset()

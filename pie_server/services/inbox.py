@@ -6,6 +6,7 @@ that fills its share cannot take the room of others. Synchronous on the loop, bu
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import dataclass
 
@@ -15,13 +16,17 @@ import trio
 class Account:
     """What is unread of all senders of one tenant.
 
+    Args:
+        limit_bytes: The most that may be.
+
     Attributes:
         unread_bytes: In every inbox.
     """
 
-    __slots__ = ("unread_bytes",)
+    __slots__ = ("limit_bytes", "unread_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: float = math.inf) -> None:
+        self.limit_bytes = limit_bytes
         self.unread_bytes = 0
 
 
@@ -30,18 +35,28 @@ class Sender:
 
     Args:
         account: Its tenant's.
+        limit_bytes: The most of it that may be unread.
 
     Attributes:
         unread_bytes: Of all its messages, in every inbox.
         queues: Work queues that exist because of it.
     """
 
-    __slots__ = ("account", "queues", "unread_bytes")
+    __slots__ = ("account", "limit_bytes", "queues", "unread_bytes")
 
-    def __init__(self, account: Account | None = None) -> None:
+    def __init__(self, account: Account | None = None, limit_bytes: float = math.inf) -> None:
         self.account = account or Account()
+        self.limit_bytes = limit_bytes
         self.queues = 0
         self.unread_bytes = 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many more of its bytes may be unread."""
+        account = self.account
+        return (
+            self.unread_bytes + size <= self.limit_bytes
+            and account.unread_bytes + size <= account.limit_bytes
+        )
 
     def charge(self, size: int) -> None:
         """More of its bytes are unread, or fewer."""
@@ -93,13 +108,14 @@ class Inbox:
         return len(self._parked) + self._woken
 
     def has_room(self, message: Message) -> bool:
-        """Whether it takes this message now."""
+        """Whether it takes this message now, and its sender may have another unread."""
         limits = self._limits
         return (
             not self._closed
             and len(self._messages) < limits.messages
             and self._shares[message.sender] < limits.share
             and self._bytes + len(message.text) <= limits.bytes
+            and message.sender.has_room(len(message.text))
         )
 
     def put(self, message: Message) -> None:

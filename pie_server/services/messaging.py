@@ -94,7 +94,8 @@ class Messaging:
 
     def sender(self, tenant: str) -> Sender:
         """An instance of a tenant, as a sender."""
-        return Sender(self._accounts.setdefault(tenant, Account()))
+        account = self._accounts.setdefault(tenant, Account(self.limits.tenant_bytes))
+        return Sender(account, self.limits.sender_bytes)
 
     # -- topics --------------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class Messaging:
         subscribers = self._topics.get((tenant, topic), {})
         delivered = 0
         for subscription in subscribers:
-            if self._fits_sender(message) and subscription.inbox.has_room(message):
+            if subscription.inbox.has_room(message):
                 subscription.inbox.put(message)
                 delivered += 1
             else:
@@ -154,7 +155,7 @@ class Messaging:
         """
         self._check_size(message)
         queue = self._queue(tenant, name, message.sender)
-        if not (self._fits_sender(message) and queue.has_room(message)):
+        if not queue.has_room(message):
             self._tidy(tenant, name, queue)
             raise _full(f"work queue {name!r} has no room for another of this instance's")
         queue.put(message)
@@ -213,13 +214,6 @@ class Messaging:
                 f"{self.limits.message_bytes}",
                 hint="Put it into the key-value store and send its key.",
             )
-
-    def _fits_sender(self, message: Message) -> bool:
-        limits, sender, size = self.limits, message.sender, len(message.text)
-        return (
-            sender.unread_bytes + size <= limits.sender_bytes
-            and sender.account.unread_bytes + size <= limits.tenant_bytes
-        )
 
 
 def _too_many_queues(what: str) -> LimitExceeded:

@@ -91,6 +91,26 @@ async def test_logs_carry_fields(open_world: OpenWorld, caplog: pytest.LogCaptur
         )
         assert record.__dict__["fields"] == fields
         assert record.__dict__["session"] == "s_test"
-        for bad in ({"a b": 1}, {"a": [1]}, {"a": "x" * 1025}, {f"f{n}": 0 for n in range(33)}):
+        for bad in (
+            {"a b": 1},
+            {"a": [1]},
+            {"a": "x" * 1025},
+            {f"f{n}": 0 for n in range(33)},
+            {"a": 1 << 64},
+            {"a": -(1 << 63) - 1},
+        ):
             with pytest.raises(InvalidArguments, match="fields"):
                 await world.guest.do("log", message="m", fields=bad)
+        assert len(caplog.records) == 1
+
+
+async def test_a_log_message_is_one_line_whatever_a_guest_writes(
+    open_world: OpenWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pie_server.guest")
+    async with open_world() as world:
+        forged = "grüße\n[s_other] paid\r\x1b[2J\u2028\x85end"
+        await world.guest.do("log", message=forged, fields={"a": "\u2028\x9b"})
+        assert caplog.records[0].getMessage() == (
+            r'[s_test] grüße\n[s_other] paid\r\x1b[2J\u2028\x85end a="\u2028\x9b"'
+        )

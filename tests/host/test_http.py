@@ -212,6 +212,27 @@ async def test_redirects_are_followed_within_the_list_and_never_out_of_it() -> N
         assert outside.requests == []
 
 
+async def test_a_redirect_to_no_address_is_a_typed_error() -> None:
+    async with open_web() as web:
+        client = HttpClient(AllowList(f"127.0.0.1:{web.port}"))
+        for location in ("http://[", "//[::1", "http://a:b/", "ftp://127.0.0.1/"):
+            web.answers["/"] = redirect(location)
+            with pytest.raises(HttpError, match="bad address"):
+                await fetch(client, web.here)
+
+
+async def test_the_host_header_has_addresses_of_ipv6_in_brackets() -> None:
+    async with open_web() as web:
+        host = f"[2001:4860:4860::8888]:{web.port}"
+        resolve, asked = resolver(["127.0.0.1"])
+        client = HttpClient(AllowList(f"{host}, 127.0.0.1:{web.port}"), resolve=resolve)
+        assert (await fetch(client, f"http://{host}/")).status == 200
+        assert asked == ["2001:4860:4860::8888"]
+        assert f"\r\nhost: {host}\r\n" in web.requests[0].lower()
+    assert parse_url("https://[2001:db8::1]/a").authority == "[2001:db8::1]"
+    assert parse_url("http://example.org:443/").authority == "example.org:443"
+
+
 async def test_credentials_and_bodies_stay_with_the_origin_they_were_meant_for() -> None:
     async with open_web() as web, open_web() as other:
         client = HttpClient(AllowList(f"127.0.0.1:{web.port},127.0.0.1:{other.port}"))

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
+import trio.testing
 
 from pie_server.engine.engine import Engine, EngineSettings
 from pie_server.errors import (
+    ChildFailed,
     GuestRaised,
     InvalidArguments,
     InvalidRequest,
     PieError,
     UnknownHandle,
 )
+from pie_server.host.children import Child
+from pie_server.host.http import MAX_REQUESTS
 from pie_server.host.ports import Services
 from pie_server.instances import FamilyLimits, InstanceParts, SessionInstances
 from pie_server.model.loader import load_checkpoint
-from pie_server.runtime import InstanceLimits, JsonValue, Registry
+from pie_server.runtime import InstanceLimits, JsonValue, Program, Registry, Runtime
+from pie_server.runtime.version_store import VersionStore
+from pie_server.services.http_client import HttpAnswer, HttpCall, HttpClient
 from pie_tools.registry import ToolRegistry, calculator
+from tests.runtime.conftest import BUILD_SECONDS
 
 from .conftest import OpenWorld, RememberingSession, no_sandbox
 
@@ -375,6 +384,135 @@ async def main(input):
         assert result == [
             [256, "messages_exceeded"], 256, ["messages_exceeded", "invalid_request"]
         ]  # fmt: skip
+
+
+async def test_what_a_child_said_to_a_parent_that_ended_is_not_charged_any_more(
+    open_family: OpenFamily,
+) -> None:
+    async with open_family() as family:
+        family.add(
+            "says",
+            """
+from inferlet import messaging, session
+
+async def main(input):
+    session.send("x" * 1000)
+    messaging.push("said", None)
+    if input["waits"]:
+        await messaging.pull("never")
+""",
+        )
+        await family.run("""
+            from inferlet import messaging, runtime
+
+            async def main(input):
+                for waits in (True, False):
+                    runtime.launch("says", {"waits": waits})
+                    await messaging.pull("said")
+        """)
+        sender = family.parts.services.messaging.sender(family.session.tenant)
+        assert sender.account.unread_bytes == 0
+
+
+async def test_a_result_that_is_too_large_to_keep_fails_the_child(
+    open_family: OpenFamily,
+) -> None:
+    async with open_family() as family:
+        family.add(
+            "large",
+            "async def main(input):\n    return ['x' * 1000] * input['n']\n",
+        )
+        result = await family.run("""
+            from inferlet import ChildFailed, runtime
+
+            async def main(input):
+                large, fits = (runtime.launch("large", {"n": n}) for n in (1100, 1000))
+                try:
+                    await large.join()
+                except ChildFailed as error:
+                    refused = error.details["error"]
+                return [refused["code"], refused["hint"], large.state, len(await fits.join())]
+        """)
+        assert result == [
+            "output_exceeded",
+            "Put it into the key-value store and return its key.",
+            "failed",
+            1000,
+        ]
+        assert [data["data"]["status"] for data in family.told("done")].count("failed") == 1
+
+
+def test_a_childs_result_is_kept_as_text_so_that_nobody_can_change_it() -> None:
+    child, result = Child("c_1", "any", 1), [1]
+    child.finish(result, None)
+    result.append(2)
+    assert (child.outcome(), child.state) == ([1], "completed")
+    odd = Child("c_2", "any", 1)
+    odd.finish(cast("JsonValue", object()), None)
+    with pytest.raises(ChildFailed, match="no JSON"):
+        odd.outcome()
+
+
+async def test_a_session_has_its_share_of_http_turns_however_many_children_ask(
+    open_family: OpenFamily,
+) -> None:
+    class CountingClient(HttpClient):
+        now = peak = answered = 0
+
+        async def request(self, call: HttpCall) -> HttpAnswer:
+            self.now += 1
+            self.peak = max(self.peak, self.now)
+            await trio.testing.wait_all_tasks_blocked()  # all who may be here by now are
+            self.now -= 1
+            self.answered += 1
+            return HttpAnswer(200, [], b"", call.url)
+
+    client = CountingClient()
+    async with open_family() as family:
+        family.parts = replace(family.parts, services=replace(family.parts.services, http=client))
+        family.add(
+            "asks",
+            """
+from inferlet import gather, http
+
+async def main(input):
+    await gather(*[http.get("http://example.org") for _ in range(6)])
+""",
+        )
+        await family.run("""
+            from inferlet import gather, runtime
+
+            async def main(input):
+                await gather(*[runtime.launch("asks").join() for _ in range(3)])
+        """)
+    assert (client.answered, client.peak) == (18, MAX_REQUESTS)
+
+
+async def test_an_uploaded_child_of_a_native_inferlet_runs_in_webassembly(
+    open_family: OpenFamily, tmp_path: Path
+) -> None:
+    files = {
+        "inferlet.toml": MANIFEST.format(name="stranger").encode(),
+        "main.py": b"import sys\ndef main(input):\n    return sys.platform\n",
+    }
+    store, runtime = VersionStore(tmp_path / "store"), Runtime()
+    with trio.fail_after(BUILD_SECONDS):
+        await runtime.prepare()
+    async with open_family() as family, trio.open_nursery() as nursery:
+        await nursery.start(runtime.run)
+        async with store.staged("stranger", files) as place:
+            await store.add(Program.from_directory(place), place, files)
+        family.registry.store = store
+        family.parts = replace(family.parts, runtime=runtime)
+        family.add("ours", files["main.py"].decode())
+        result = await family.run("""
+            from inferlet import runtime
+
+            async def main(input):
+                return [await runtime.launch(name).join() for name in ("stranger", "ours")]
+        """)
+        assert result == ["wasi", sys.platform]
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_cancelled_session_ends_all_generations_of_its_family(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pie_server.errors import InvalidArguments, LimitExceeded, MessagesExceeded, UnknownHandle
+from pie_server.host.children import Child
 from pie_server.host.messaging import MAX_SUBSCRIPTIONS
 from pie_server.services.inbox import Inbox, InboxLimits, Message, Sender
 from pie_server.services.messaging import Messaging, MessagingLimits
@@ -121,7 +122,8 @@ async def test_work_queues_of_tenants_are_apart(open_world: OpenWorld) -> None:
 
 
 async def test_a_full_work_queue_refuses_the_flooder_and_takes_from_others() -> None:
-    messaging, flooder, other = Messaging(SMALL), Sender(), Sender()
+    messaging = Messaging(SMALL)
+    flooder, other = messaging.sender("t"), messaging.sender("t")
     for _ in range(3):
         messaging.push("t", "jobs", Message(b"1", flooder))
     with pytest.raises(MessagesExceeded, match="work queue 'jobs'"):
@@ -170,13 +172,27 @@ async def test_pullers_that_are_cancelled_together_leave_no_queue_behind() -> No
 
 async def test_a_sender_meets_its_own_bound_over_all_queues() -> None:
     limits = MessagingLimits(message_bytes=100, sender_bytes=250, work_queues=100)
-    messaging, sender = Messaging(limits), Sender()
+    messaging = Messaging(limits)
+    sender = messaging.sender("t")
     for name in ("a", "b"):
         messaging.push("t", name, Message(b"x" * 100, sender))
     with pytest.raises(MessagesExceeded):
         messaging.push("t", "c", Message(b"x" * 100, sender))
     assert sender.unread_bytes == 200
     assert set(messaging._queues["t"]) == {"a", "b"}
+
+
+async def test_the_talk_with_children_counts_against_the_senders_bound() -> None:
+    messaging = Messaging(MessagingLimits(sender_bytes=250))
+    parent, child = messaging.sender("t"), Child("c_1", "echo", 1)
+    messaging.push("t", "jobs", Message(b"x" * 200, parent))
+    for send in (child.hear, child.tell_parent):
+        with pytest.raises(MessagesExceeded, match="sent is unread"):
+            send(Message(b"x" * 100, parent))
+    await messaging.pull("t", "jobs", parent)
+    child.hear(Message(b"x" * 100, parent))
+    with pytest.raises(MessagesExceeded):
+        messaging.push("t", "jobs", Message(b"x" * 200, parent))
 
 
 async def test_too_many_subscriptions_and_bad_topics_are_typed_errors(

@@ -21,7 +21,7 @@ async def run(runner: Runner, name: str, arguments: JsonValue, **scripted: Any) 
 
 
 def test_every_inferlet_has_a_readme_and_says_what_it_does() -> None:
-    programs = registry.list()
+    programs = [registry.get(listed.name) for listed in registry.list()]
     assert {"text-completion", "react", "codeact", "tree-of-thought", "agent-rounds"} <= {
         program.name for program in programs
     }

@@ -136,6 +136,33 @@ BAD = {
 }  # fmt: skip
 
 
+class LargeHost(FakeHost):
+    """A host with large answers."""
+
+    def control_runtime_version(self, fields: Fields) -> JsonValue:
+        return "x" * (9 << 20)
+
+
+async def test_answers_are_weighed_until_they_are_fetched(wasm: Runner) -> None:
+    with trio.fail_after(60):
+        never_fetches = """
+            from wit_world.imports import host
+            def main(input):
+                for n in range(20):
+                    host.submit('[{"id": %d, "op": "runtime.version"}]' % n)
+                while True:
+                    pass
+        """
+        with pytest.raises(GuestProtocolError, match="67108864 bytes of answers wait"):
+            await wasm(never_fetches, host=LargeHost(wasm.nursery), limits=LIMITS)
+        fetches = """
+            from inferlet import runtime
+            def main(input):
+                return sum(len(runtime.version()) for _ in range(8))
+        """
+        assert await wasm(fetches, host=LargeHost(wasm.nursery)) == 8 * (9 << 20)
+
+
 @pytest.mark.parametrize("name", BAD)
 async def test_bad_guest_harms_only_itself(wasm: Runner, name: str) -> None:
     source, expected, message = BAD[name]

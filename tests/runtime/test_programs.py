@@ -109,14 +109,22 @@ async def test_build_reports_its_progress_and_its_failure(
 
 
 async def test_build_that_aborts_shows_its_last_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\necho 'thread panicked' >&2\nkill -ABRT $$\n")
     script.chmod(0o755)
     monkeypatch.setattr(build_process.sys, "executable", str(script))
-    with trio.fail_after(30), pytest.raises(ConfigurationError, match="status -6: thread panicked"):
-        await Programs(FiberEngine(), tmp_path).component(SOME)
+    loading = Programs(FiberEngine(), tmp_path)
+    with (
+        trio.fail_after(30),
+        pytest.raises(ConfigurationError, match="status -6: thread panicked") as caught,
+    ):
+        await loading.component(SOME)
+    # The operator learns the command, clients learn no paths.
+    assert str(tmp_path) not in str(caught.value)
+    assert f"{script} -m pie_server.runtime.build" in caplog.text
+    assert loading._building == {}
 
 
 async def test_cancelled_build_kills_its_process(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pie_server.errors import ConfigurationError, InvalidArguments, UnknownInferlet
-from pie_server.runtime import Program, Registry
+from pie_server.runtime import JsonValue, Program, Registry
 
 MANIFEST = """
 [inferlet]
@@ -36,7 +36,7 @@ def library(tmp_path: Path) -> Path:
 
 
 def test_program_is_read_from_its_directory(library: Path) -> None:
-    (program,) = Registry(library=library).list()
+    program = Registry(library=library).get("one")
     assert (program.name, program.version, program.language) == ("one", "1.2.3", "python")
     assert program.description == "The first."
     assert program.source.startswith("def main")
@@ -95,6 +95,49 @@ def test_impossible_manifest_is_refused(library: Path, old: str, new: str, messa
     (library / "one" / "inferlet.toml").write_text(MANIFEST.replace(old, new))
     with pytest.raises(ConfigurationError, match=message):
         Registry(library=library).get("one")
+
+
+def test_inferlet_that_cannot_be_read_is_left_out_of_the_list_and_logged_once(
+    library: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = library / "two"
+    broken.mkdir()
+    (broken / "inferlet.toml").write_text("[inferlet")
+    registry = Registry(library=library)
+    for _ in range(3):
+        assert [listed.name for listed in registry.list()] == ["one"]
+    (logged,) = caplog.messages
+    assert str(broken) in logged
+    (broken / "inferlet.toml").write_text(MANIFEST.replace('"one"', '"two"'))
+    (broken / "main.py").write_text("def main(input):\n    return 1\n")
+    assert [listed.name for listed in registry.list()] == ["one", "two"]
+
+
+def test_schema_that_is_none_is_refused_without_being_quoted_whole(library: Path) -> None:
+    wrong = ", ".join(f'"{number}"' for number in range(5000))
+    manifest = MANIFEST.replace("default = 5", f"type = [{wrong}]").replace(
+        'type = "integer", type', "type"
+    )
+    (library / "one" / "inferlet.toml").write_text(manifest)
+    with pytest.raises(ConfigurationError, match="no JSON schema") as caught:
+        Registry(library=library).get("one")
+    assert len(caught.value.message) < 1000
+
+
+def test_arguments_that_are_nested_too_deeply_are_refused(library: Path) -> None:
+    arguments: JsonValue = "innermost"
+    for _ in range(5000):
+        arguments = [arguments]
+    with pytest.raises(InvalidArguments, match="nested too deeply"):
+        Registry(library=library).check("one", {"n": arguments})
+
+
+def test_refusal_quotes_only_the_beginning_of_names(library: Path) -> None:
+    manifest = MANIFEST + f'[parameters.properties.{"x" * 5000}]\ntype = "integer"\n'
+    (library / "one" / "inferlet.toml").write_text(manifest)
+    with pytest.raises(InvalidArguments) as caught:
+        Registry(library=library).check("one", {"n": 1, "x" * 5000: "y"})
+    assert len(str(caught.value)) < 1000
 
 
 def test_digest_depends_on_what_decides_the_behaviour() -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 import wasmtime
 
-from pie_server.errors import GuestRaised, InvalidInferlet, VersionExists
+from pie_server.errors import (
+    GuestRaised,
+    InvalidArguments,
+    InvalidInferlet,
+    Overloaded,
+    VersionExists,
+)
 from pie_server.host.operations import OPERATIONS
 from pie_server.runtime import (
     InstanceLimits,
@@ -22,6 +30,7 @@ from pie_server.runtime import (
     run_native,
     source_check,
 )
+from pie_server.runtime.source_check import Use
 from tests.runtime.fake_host import FakeHost
 from tests.runtime.test_building import RETURNS_INPUT, bomb, write
 
@@ -154,6 +163,12 @@ def wasm(module: bytes) -> Files:
     return {"inferlet.toml": f'{MANIFEST}language = "wasm"\n'.encode(), "main.wasm": module}
 
 
+def described(description: str) -> Files:
+    files = upload()
+    files["inferlet.toml"] = files["inferlet.toml"].replace(b"One.", description.encode())
+    return files
+
+
 STRANGE = '(component (import "secret:files/all" (func)))'
 
 
@@ -213,6 +228,16 @@ MANY = ", ".join(f'p{n} = {{ type = "string" }}' for n in range(600))
             + "}" * 21,
             "levels deep",
         ),
+        (
+            '[parameters]\ntype = "object"\nproperties = { n = { default = ' + "[" * 20 + "]" * 20
+            + " } }",
+            "levels deep",
+        ),
+        (
+            '[parameters]\ntype = "object"\nproperties = { n = { default = [' + "[], " * 600
+            + "] } }",
+            "603 nodes",
+        ),
     ],
 )  # fmt: skip
 async def test_manifest_that_lies_or_asks_too_much_is_refused(
@@ -237,6 +262,10 @@ async def test_manifest_that_lies_or_asks_too_much_is_refused(
         ({**upload(), "big": b"x" * (9 << 20)}, "are allowed"),
         (upload(more="[[[["), "no TOML"),
         (upload(""), "is empty"),
+        (upload(more=f"x{'.x' * 201} = 1\n"), "line 6: it has more than 200 dots"),
+        (described("two\\nlines"), "not one printable line of at most 200"),
+        (described("\\u001b[2J"), "not one printable line"),
+        (described("x" * 201), "not one printable line"),
     ],
 )
 async def test_malformed_upload_is_refused(world: World, files: Files, message: str) -> None:
@@ -247,6 +276,84 @@ async def test_name_of_an_inferlet_of_the_server_cannot_be_taken(world: World) -
     files = upload()
     files["inferlet.toml"] = MANIFEST.replace('"one"', '"react"').encode()
     await world.refused(files, "has an inferlet 'react' of its own")
+
+
+def numbered(number: int) -> Files:
+    files = upload()
+    manifest = MANIFEST.replace('"one"', f'"one-{number}"')
+    return files | {"inferlet.toml": manifest.encode()}
+
+
+async def test_uploads_that_wait_for_their_check_are_bounded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = trio.Event()
+    check = world.uploads._check
+
+    async def check_later(program: Program) -> None:
+        await checked.wait()
+        await check(program)
+
+    monkeypatch.setattr(world.uploads, "_check", check_later)
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            for number in range(18):
+                nursery.start_soon(world.publish, numbered(number))
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(Overloaded, match="16 uploads are waiting") as caught:
+                await world.publish(upload())
+            assert "again" in caught.value.hint
+            checked.set()
+    assert (await world.publish(upload())).created
+
+
+SCHEMA = """
+[parameters]
+type = "object"
+[parameters.properties]
+n = { items = { anyOf = [{ type = "string" }, { type = "null" }] } }
+text = { type = "string" }
+"""
+
+
+async def test_arguments_that_cost_much_to_check_are_refused_for_an_upload(
+    world: World, tmp_path: Path
+) -> None:
+    await world.publish(upload(more=SCHEMA))
+    program = world.registry.get("one")
+    assert program.uploaded
+    nodes = 6
+    most = 100_000 // nodes
+    few: Any = {"n": ["x"] * 100, "text": "y" * 100_000}
+    assert program.check(few) == few
+    much: list[Any] = [{"n": [[]] * most}, {"text": "z" * 100 * most}, {"n": {"k" * 100 * most: 1}}]
+    for many in much:
+        with pytest.raises(InvalidArguments, match=f"a schema of {nodes} nodes") as caught:
+            program.check(many)
+        assert caught.value.details["limit"] == most
+        assert len(str(caught.value)) < 500
+    trusted = dataclasses.replace(program, uploaded=False)
+    assert trusted.check({"text": "z" * 100 * most})
+
+
+def test_imports_of_javascript_are_found_in_one_pass() -> None:
+    """Each character is looked at a few times, however many imports there are."""
+
+    class Text(str):
+        counted = 0
+
+        def count(self, part: str, start: int, end: int) -> int:  # type: ignore[override]
+            Text.counted += end - start
+            return super().count(part, start, end)
+
+    source = Text("import { Context as C, tools }\n from 'inferlet';\n" * 1000)
+    uses = list(source_check._javascript_uses(source))
+    assert uses[:2] == [Use("Context", 1), Use("tools", 1)]
+    assert uses[-1] == Use("tools", 1999)
+    assert Text.counted <= len(source)
+    # A search that goes on over the next brace begins anew at each of many.
+    nested = "import { import { import { Context } from 'inferlet'"
+    assert list(source_check._javascript_uses(nested)) == [Use("Context", 1)]
 
 
 USES_TOOLS = "from inferlet import Context, tools\n" + SOURCE

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import trio
 
 from pie_server.errors import ConfigurationError, UnknownInferlet, VersionExists
 from pie_server.runtime import Program, Registry, VersionStore
+from pie_server.runtime.program_cache import ProgramCache
 from pie_server.runtime.releases import Choice
 
 MANIFEST = '[inferlet]\nname = "{}"\nversion = "{}"\ndescription = "Number {}."\n'
@@ -113,6 +116,99 @@ async def test_what_a_crash_left_is_cleared_away_when_it_is_old(store: VersionSt
     assert again.program("one", "1.0.0").version == "1.0.0"
 
 
+async def test_half_written_names_are_cleared_away_and_nobody_changes_anything_meanwhile(
+    store: VersionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(store, "1.0.0")
+    part = store._directory / "names" / "one.0123abcd.part"
+    part.write_text("{")
+    orphan = store._directory / "programs" / "orphan"
+    orphan.mkdir()
+    os.utime(orphan, (1.0, 1.0))
+    cleared = []
+
+    def clear(place: Path, *, ignore_errors: bool) -> None:
+        with (store._directory / "lock").open("w") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        cleared.append(place)
+
+    monkeypatch.setattr(shutil, "rmtree", clear)
+    again = reopened(store)
+    assert cleared == [orphan]
+    assert not part.exists()
+    assert again.names() == ["one"]
+
+
+async def test_files_and_their_directories_are_on_disk_before_a_name_mentions_them(
+    store: VersionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        fsync(handle)
+        events.append(os.readlink(f"/proc/self/fd/{handle}"))
+
+    def replaced(source: Path, target: Path) -> None:
+        replace(source, target)
+        events.append(f"to {target}")
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    await add(store, "1.0.0")
+    (digest,) = (store._directory / "programs").iterdir()
+    renamed = events.index(f"to {digest}")
+    before = {Path(event).name for event in events[:renamed]}
+    (staged,) = {Path(event).parent.name for event in events[:renamed] if event.endswith("/one")}
+    assert before == {"inferlet.toml", "main.py", "one", staged}
+    assert events[renamed + 1] == str(digest.parent)
+    assert events[-2:] == [
+        f"to {store._directory / 'names' / 'one.json'}",
+        str(store._directory / "names"),
+    ]
+
+
+async def test_canary_goes_beside_what_the_alias_stands_for_now(store: VersionStore) -> None:
+    other = reopened(store)
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        await add(store, version)
+    await store.set_alias("one", "stable", Choice("1.0.0", 1.0))
+    other.open()
+    await store.set_alias("one", "stable", Choice("2.0.0", 2.0))
+    await other.set_canary("one", "stable", "3.0.0", 0.5)  # it has not seen the change
+    releases = other.releases("one")
+    assert releases is not None
+    choice = releases.current("stable")
+    assert choice is not None
+    assert (choice.version, choice.canary, choice.share) == ("2.0.0", "3.0.0", 0.5)
+    with pytest.raises(UnknownInferlet):
+        await other.set_canary("one", "beta", "3.0.0", 0.5)
+
+
+def test_programs_in_memory_are_bounded_by_number_and_by_the_bytes_of_their_sources() -> None:
+    loads: list[str] = []
+
+    def get(cache: ProgramCache, key: str, size: int) -> Program:
+        def load() -> Program:
+            loads.append(key)
+            return Program.from_source(key, "x" * size)
+
+        return cache.get(key, load)
+
+    cache = ProgramCache(programs=3, source_bytes=10_000)
+    for key in ("a", "b", "c", "a", "d"):
+        get(cache, key, 1000)
+    assert (len(cache), loads) == (3, ["a", "b", "c", "d"])
+    get(cache, "a", 1000)
+    get(cache, "b", 1000)  # it was used longest ago
+    assert loads == ["a", "b", "c", "d", "b"]
+    get(cache, "large", 9500)
+    assert (len(cache), cache.source_bytes < 10_000) == (1, True)
+    assert len(get(cache, "too large", 20_000).source) == 20_000
+    get(cache, "a", 1000)
+    assert (len(cache), cache.source_bytes < 2000) == (1, True)
+
+
 async def test_two_processes_do_not_lose_each_others_versions(store: VersionStore) -> None:
     other = reopened(store)
     await add(store, "1.0.0")
@@ -140,6 +236,9 @@ async def test_damaged_files_are_noticed(store: VersionStore) -> None:
     source.write_text("async def main(input):\n    return 'evil'\n")
     with pytest.raises(ConfigurationError, match="not those that were uploaded"):
         reopened(store).program("one", "1.0.0")
+    registry = Registry(library=store._directory, store=reopened(store))
+    assert [listed.version for listed in registry.list()] == ["1.0.0"]
+    assert registry.describe("one")["parameters"] is None
     (store._directory / "names" / "one.json").write_text("{")
     with pytest.raises(ConfigurationError, match=r"one\.json is damaged"):
         reopened(store)
@@ -169,6 +268,7 @@ async def test_hundreds_of_versions_are_listed_and_found_with_few_reads(
         assert len(registry.list()) == 10
         assert registry.get("name-3").version == "1.293.0"
         assert registry.get("name-3@1.3.0").version == "1.3.0"
-    assert len(reads) == 11  # each program that was asked for, once
+    assert len(reads) == 2  # each program that was asked for, once; a list reads none
     described = registry.describe("name-3")
+    assert described["parameters"] == {"type": "object"}
     assert len(described["versions"]) == 30  # type: ignore[arg-type]
