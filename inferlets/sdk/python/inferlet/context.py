@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from inferlet._backend import control
+from inferlet._releasable import Releasable
 from inferlet.cached_tokens import CachedTokens
 from inferlet.completion import Completion, stop_fields
 from inferlet.constraining import Constraints, followed
@@ -18,8 +19,6 @@ from inferlet.forward import Forward
 from inferlet.generation import Generator
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from inferlet.adapter import Adapter
     from inferlet.grammar import Constrain
     from inferlet.model import Model
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from inferlet.spec import Speculator
 
 
-class Context(CachedTokens):
+class Context(CachedTokens, Releasable):
     """A conversation of the model. Freed by `release`, by `with`, or when the inferlet ends.
 
     Args:
@@ -130,17 +129,6 @@ class Context(CachedTokens):
             >>> Context.delete(model, "draft")
         """
         control("context.delete", model=model.name, name=name)
-
-    def __enter__(self) -> Context:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def __repr__(self) -> str:
         return f"Context({self.handle}, {'?' if self._length is None else self._length} tokens)"

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, runtime_checkable
 
 from inferlet._backend import control, operation
+from inferlet._releasable import Releasable
 from inferlet.matcher import Matcher
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from inferlet.model import Model
 
 
@@ -105,7 +104,7 @@ class Grammar:
         return f"Grammar({self._source!r})"
 
 
-class CompiledGrammar:
+class CompiledGrammar(Releasable):
     """A grammar for one model. Freed by `release`, by `with`, or when the inferlet ends.
 
     Example:
@@ -125,17 +124,6 @@ class CompiledGrammar:
             >>> compiled.release()
         """
         control("grammar.release", grammar=self.handle)
-
-    def __enter__(self) -> CompiledGrammar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def __repr__(self) -> str:
         return f"CompiledGrammar({self.handle})"

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from inferlet._backend import control
+from inferlet._releasable import Releasable
 from inferlet.masks import mask_of_ranges
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from inferlet.grammar import CompiledGrammar
 
 
-class Matcher:
+class Matcher(Releasable):
     """A place in a compiled grammar: at its beginning, then behind the tokens it has accepted.
 
     `Forward.sample` takes one, and so does `constrain=`, which then goes on where it stands. Freed
@@ -131,17 +130,6 @@ class Matcher:
     def _moved(self) -> None:
         """An operation has moved it."""
         self._state = None
-
-    def __enter__(self) -> Matcher:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def __repr__(self) -> str:
         return f"Matcher({self.handle})"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from inferlet._backend import control, operation
+from inferlet._releasable import Releasable
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    pass
 
 Priority: TypeAlias = Literal["low", "normal", "high"]
 
 
-class Queue:
+class Queue(Releasable):
     """A command queue. Contexts use it by `ctx.queue = queue`; without one they are "normal".
 
     Example:
@@ -58,17 +59,6 @@ class Queue:
             >>> queue.release()
         """
         control("queue.release", queue=self.handle)
-
-    def __enter__(self) -> Queue:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def __repr__(self) -> str:
         return f"Queue({self.handle}, {self._priority})"

@@ -10,19 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from inferlet._backend import control, operation
+from inferlet._releasable import Releasable
 from inferlet.readouts import Output, ProbeHandle, SampleHandle, Slots
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from inferlet.matcher import Matcher
     from inferlet.model import Model
     from inferlet.queues import Queue
     from inferlet.sample import Probe, Sampler
 
 
-class Tensor:
+class Tensor(Releasable):
     """Rows of numbers on the device.
 
     Example:
@@ -75,17 +73,6 @@ class Tensor:
             >>> embeddings.release()
         """
         control("tensor.release", tensor=self.handle)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.handle})"
