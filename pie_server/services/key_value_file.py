@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from pie_server.database_file import DatabaseKind, prepare
 from pie_server.errors import PieError, StoreError, StoreExceeded
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x50494B31  # "PIK1": tells our file from any other SQLite file
 BUSY_SECONDS = 2.0  # how long one transaction waits for another process's lock
 
 # Versions come from one counter, so that no key ever has the same one twice, deleted or not.
@@ -32,6 +31,13 @@ CREATE TABLE usage (tenant TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INT
 CREATE TABLE counter (version INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
 """
+_KIND = DatabaseKind(
+    what="key-value store",
+    application_id=0x50494B31,  # "PIK1"
+    schema_version=1,
+    schema=_SCHEMA,
+    error=StoreError,
+)
 
 
 class Entry(NamedTuple):
@@ -107,7 +113,7 @@ class KeyValueFile:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 connections.append(_connect(path))
                 connections.append(_connect(path))
-                _prepare(connections[0], path)
+                prepare(connections[0], path, _KIND)
                 connections[1].execute("PRAGMA query_only = ON")
             return cls(connections[0], connections[1], tenant_bytes, tenant_entries)
         except BaseException:
@@ -236,28 +242,3 @@ def _explained(action: str) -> Iterator[None]:
             f"Cannot {action}: {failure}.",
             hint="Check free space and permissions under the data directory.",
         ) from failure
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Brings a new file to the schema and checks an old one."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-    if tables and application != APPLICATION_ID:
-        raise StoreError(
-            f"{path} is an SQLite file, but no key-value store.",
-            hint="Give the server a data directory of its own.",
-        )
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path} was written by a newer version (schema {version}, this one knows"
-            f" {SCHEMA_VERSION}).",
-            hint="Start the newer version, or move the file away.",
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    if not tables:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )

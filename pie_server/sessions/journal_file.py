@@ -15,11 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from pie_server.database_file import DatabaseKind, prepare
 from pie_server.errors import JournalError
 from pie_server.sessions.event_log import EventRecord
-
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x50494A31  # "PIJ1": tells our file from any other SQLite file
 
 _SCHEMA = """
 CREATE TABLE sessions (
@@ -46,6 +44,13 @@ CREATE TABLE events (
     PRIMARY KEY (session, seq)
 ) WITHOUT ROWID;
 """
+_KIND = DatabaseKind(
+    what="session journal",
+    application_id=0x50494A31,  # "PIJ1"
+    schema_version=1,
+    schema=_SCHEMA,
+    error=JournalError,
+)
 
 
 class SessionRow(NamedTuple):
@@ -99,7 +104,7 @@ class JournalFile:
             with _explained(f"open the session journal {path}"):
                 connections.append(_connect(path, busy_seconds))
                 connections.append(_connect(path, busy_seconds))
-                _prepare(connections[0], path)
+                prepare(connections[0], path, _KIND)
                 connections[1].execute("PRAGMA query_only = ON")
             return cls(connections[0], connections[1], lock)
         except BaseException:
@@ -257,33 +262,3 @@ def _take_lock(path: Path) -> int:
             hint="Stop that one, or give this one a data directory of its own.",
         ) from None
     return lock
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Brings a new file to the schema and checks an old one."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-    if tables and application != APPLICATION_ID:
-        raise JournalError(
-            f"{path} is an SQLite file, but no session journal.",
-            hint="Give the server a data directory of its own.",
-        )
-    if version > SCHEMA_VERSION:
-        raise JournalError(
-            f"{path} was written by a newer version (schema {version}, this one knows"
-            f" {SCHEMA_VERSION}).",
-            hint="Start the newer version, or move the file away.",
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    if not tables:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-    elif connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise JournalError(
-            f"{path} is damaged.",
-            hint="Move the file away to start with an empty journal, and keep it for analysis.",
-        )
